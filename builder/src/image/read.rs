@@ -1,0 +1,114 @@
+//! Reading an image as bytes.
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::runtime::Handle;
+
+use super::{Extent, Source, VirtualImage};
+use crate::store::{BlobStore, ByteStream, StoreError};
+
+/// The largest piece a generated stretch (zeros, counters, inline bytes) is delivered in.
+const PIECE: u64 = 256 * 1024;
+static ZEROS: [u8; PIECE as usize] = [0; PIECE as usize];
+
+impl VirtualImage {
+    /// The bytes in `range`, as a stream of pieces, opened one extent ahead of need.
+    ///
+    /// A range that reaches past the end stops there. A blob that is missing or too short is an error in the stream.
+    pub fn read(&self, store: Arc<dyn BlobStore>, range: Range<u64>) -> ByteStream {
+        let extents: Vec<Extent> = self.slice(range).collect();
+        stream::iter(extents)
+            .map(move |extent| open(Arc::clone(&store), extent))
+            .buffered(2)
+            .try_flatten()
+            .boxed()
+    }
+
+    /// All its bytes in memory.
+    ///
+    /// # Errors
+    /// When the image is longer than `limit`, or a blob cannot be read.
+    pub async fn read_all(&self, store: &Arc<dyn BlobStore>, limit: u64) -> Result<Bytes, StoreError> {
+        if self.len() > limit {
+            return Err(StoreError::TooLarge { size: self.len(), limit });
+        }
+        let mut pieces = self.read(Arc::clone(store), 0..self.len());
+        let mut bytes = Vec::new();
+        while let Some(piece) = pieces.try_next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes.into())
+    }
+}
+
+async fn open(store: Arc<dyn BlobStore>, extent: Extent) -> Result<ByteStream, StoreError> {
+    let len = extent.len;
+    match extent.source {
+        Source::Blob { digest, offset } => store.read(digest, offset..offset + len).await,
+        Source::Inline(bytes) => Ok(stream::iter([Ok(bytes)]).boxed()),
+        Source::Zeros => Ok(pieces(len, |_, size| Bytes::from_static(ZEROS.get(..size).unwrap_or(&ZEROS)))),
+        Source::Counter { offset } => Ok(pieces(len, move |at, size| counted(offset + at, size))),
+    }
+}
+
+fn pieces(len: u64, make: impl Fn(u64, usize) -> Bytes + Send + 'static) -> ByteStream {
+    let starts = (0..len.div_ceil(PIECE)).map(|piece| piece * PIECE);
+    stream::iter(starts.map(move |at| {
+        let size = usize::try_from(PIECE.min(len - at)).unwrap_or(ZEROS.len());
+        Ok(make(at, size))
+    }))
+    .boxed()
+}
+
+/// `size` bytes of the sequence 0, 1, 2, … as little-endian `u32`s, from byte `at` on.
+fn counted(at: u64, size: usize) -> Bytes {
+    let first = at / 4;
+    let skipped = usize::try_from(at % 4).unwrap_or(0);
+    let numbers = (skipped + size).div_ceil(4) as u64;
+    // The sequence is four GiB-numbers long; a layout cannot name anything behind it.
+    let bytes: Vec<u8> = (first..first + numbers)
+        .flat_map(|number| (number & 0xffff_ffff).to_le_bytes().into_iter().take(4))
+        .collect();
+    Bytes::from(bytes).slice(skipped..skipped + size)
+}
+
+/// An image as a blocking [`Read`], for writers that run on a thread of their own.
+pub struct BlockingReader {
+    pieces: ByteStream,
+    current: Bytes,
+    runtime: Handle,
+}
+
+impl std::fmt::Debug for BlockingReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockingReader").finish_non_exhaustive()
+    }
+}
+
+impl BlockingReader {
+    /// Reads `image` from its beginning. Must be used outside of the runtime's own threads.
+    #[must_use]
+    pub fn new(image: &VirtualImage, store: Arc<dyn BlobStore>, runtime: Handle) -> Self {
+        Self { pieces: image.read(store, 0..image.len()), current: Bytes::new(), runtime }
+    }
+}
+
+impl Read for BlockingReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.runtime.block_on(self.pieces.next()) {
+                Some(Ok(piece)) => self.current = piece,
+                Some(Err(error)) => return Err(io::Error::other(error)),
+                None => return Ok(0),
+            }
+        }
+        let taken = self.current.split_to(buffer.len().min(self.current.len()));
+        let (target, _) = buffer.split_at_mut(taken.len());
+        target.copy_from_slice(&taken);
+        Ok(taken.len())
+    }
+}

@@ -1,0 +1,207 @@
+//! A store in a directory.
+//!
+//! ```text
+//! <root>/objects/ab/cdef…   a blob, under the hexadecimal digits of its SHA-256
+//! <root>/partial/…          blobs being written; what is found here at start-up is removed
+//! ```
+
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fs_err as fs;
+use futures::{StreamExt as _, stream};
+use schematics::Digest;
+use sha2::{Digest as _, Sha256};
+use tokio::task;
+
+use super::{Blob, BlobStore, BlobWriter, ByteStream, StoreError};
+
+/// How much is read from a file at a time.
+const PIECE: u64 = 256 * 1024;
+
+/// Blobs as files below a directory.
+///
+/// A blob appears under its name only when it is whole: it is written aside, flushed to the disk and renamed. A process
+/// that dies while writing leaves a file in `partial`, which the next start removes.
+#[derive(Debug, Clone)]
+pub struct DirStore {
+    root: Arc<PathBuf>,
+    next: Arc<AtomicU64>,
+}
+
+impl DirStore {
+    /// Opens the store at `root`, creating it where needed, and removes what an earlier run left unfinished.
+    ///
+    /// # Errors
+    /// When the directories cannot be made or read.
+    pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        fs::create_dir_all(root.join("objects"))?;
+        let partial = root.join("partial");
+        fs::create_dir_all(&partial)?;
+        for entry in fs::read_dir(&partial)? {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(Self { root: Arc::new(root), next: Arc::default() })
+    }
+
+    /// Where a blob is, or would be.
+    #[must_use]
+    pub fn path(&self, digest: Digest) -> PathBuf {
+        let hex = digest.hex();
+        let (shelf, rest) = hex.split_at(2);
+        self.root.join("objects").join(shelf).join(rest)
+    }
+}
+
+#[async_trait]
+impl BlobStore for DirStore {
+    async fn size(&self, digest: Digest) -> Result<Option<u64>, StoreError> {
+        let path = self.path(digest);
+        match blocking(move || fs::metadata(path)).await {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::Read { digest, source }),
+        }
+    }
+
+    async fn read(&self, digest: Digest, range: Range<u64>) -> Result<ByteStream, StoreError> {
+        let path = self.path(digest);
+        let start = range.start;
+        let opened = blocking(move || {
+            let mut file = fs::File::open(path)?;
+            let size = file.metadata()?.len();
+            file.seek(SeekFrom::Start(start))?;
+            Ok((file, size))
+        });
+        let (file, size) = opened.await.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => StoreError::Missing { digest },
+            _ => StoreError::Read { digest, source },
+        })?;
+        if range.start > range.end || range.end > size {
+            return Err(StoreError::OutOfBounds { digest, size, wanted: range });
+        }
+        let pieces = stream::try_unfold((file, range.end - range.start), move |(file, left)| async move {
+            if left == 0 {
+                return Ok(None);
+            }
+            let read = blocking(move || read_piece(file, left.min(PIECE))).await;
+            let (file, bytes) = read.map_err(|source| StoreError::Read { digest, source })?;
+            let left = left - bytes.len() as u64;
+            Ok(Some((bytes, (file, left))))
+        });
+        Ok(pieces.boxed())
+    }
+
+    async fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.root.join("partial").join(format!("{}-{number}", std::process::id()));
+        let at = path.clone();
+        let file =
+            blocking(move || fs::File::create_new(at)).await.map_err(|source| self.unwritten(source))?;
+        let partial = Partial { path, file: Some(file) };
+        Ok(Box::new(DirWriter {
+            store: self.clone(),
+            partial: Some(partial),
+            hasher: Sha256::new(),
+            size: 0,
+        }))
+    }
+}
+
+impl DirStore {
+    fn unwritten(&self, source: io::Error) -> StoreError {
+        StoreError::Write { place: self.root.display().to_string(), source }
+    }
+
+    /// Gives a finished file its name. A blob that is already there is the same bytes.
+    fn publish(&self, partial: &mut Partial, digest: Digest) -> io::Result<()> {
+        if let Some(file) = partial.file.take() {
+            file.sync_all()?;
+        }
+        let path = self.path(digest);
+        let shelf = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(shelf)?;
+        fs::rename(&partial.path, &path)?;
+        sync_dir(shelf)
+    }
+}
+
+fn sync_dir(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_all()
+}
+
+fn read_piece(mut file: fs::File, size: u64) -> io::Result<(fs::File, Bytes)> {
+    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+    file.read_exact(&mut bytes)?;
+    Ok((file, bytes.into()))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// A file that is removed again unless it was published.
+struct Partial {
+    path: PathBuf,
+    file: Option<fs::File>,
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // After publication there is nothing under this name; the next start removes what is left.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+struct DirWriter {
+    store: DirStore,
+    partial: Option<Partial>,
+    hasher: Sha256,
+    size: u64,
+}
+
+impl DirWriter {
+    /// Runs blocking work on the open file and the hasher.
+    async fn with_file<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Partial, &mut Sha256) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gone = || self.store.unwritten(io::Error::other("an earlier write failed"));
+        let mut partial = self.partial.take().ok_or_else(gone)?;
+        let mut hasher = std::mem::take(&mut self.hasher);
+        let done = blocking(move || {
+            let result = work(&mut partial, &mut hasher)?;
+            Ok((partial, hasher, result))
+        });
+        let (partial, hasher, result) = done.await.map_err(|source| self.store.unwritten(source))?;
+        self.partial = Some(partial);
+        self.hasher = hasher;
+        Ok(result)
+    }
+}
+
+#[async_trait]
+impl BlobWriter for DirWriter {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.size += bytes.len() as u64;
+        self.with_file(move |partial, hasher| {
+            use std::io::Write as _;
+            hasher.update(&bytes);
+            partial.file.as_mut().map_or(Ok(()), |file| file.write_all(&bytes))
+        })
+        .await
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<Blob, StoreError> {
+        let digest = Digest::from_bytes(std::mem::take(&mut self.hasher).finalize().into());
+        let store = self.store.clone();
+        self.with_file(move |partial, _| store.publish(partial, digest)).await?;
+        Ok(Blob { digest, size: self.size })
+    }
+}
