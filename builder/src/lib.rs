@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod format;
 pub mod image;
+pub mod recipe;
 pub mod store;
 pub mod tree;
 
 pub use image::{Extent, ImageLayout, Source, VirtualImage};
-pub use store::{Blob, BlobStore, BlobWriter, StoreError};
+pub use store::{Blob, BlobStore, BlobStoreExt, BlobWriter, RecordStore, StoreError};

@@ -2,6 +2,7 @@
 
 mod dir;
 mod memory;
+mod records;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 
@@ -17,6 +18,7 @@ use schematics::{Blame, Blamed, Digest};
 
 pub use dir::DirStore;
 pub use memory::MemoryStore;
+pub use records::{DirRecords, MAX_RECORD, MemoryRecords, RecordError, RecordKind, RecordStore};
 
 /// A stored blob: its name and its size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]

@@ -12,8 +12,8 @@ use super::{Extent, Source, VirtualImage};
 use crate::store::{BlobStore, ByteStream, StoreError};
 
 /// The largest piece a generated stretch (zeros, counters, inline bytes) is delivered in.
-const PIECE: u64 = 256 * 1024;
-static ZEROS: [u8; PIECE as usize] = [0; PIECE as usize];
+const PIECE: usize = 256 * 1024;
+static ZEROS: [u8; PIECE] = [0; PIECE];
 
 impl VirtualImage {
     /// The bytes in `range`, as a stream of pieces, opened one extent ahead of need.
@@ -56,12 +56,10 @@ async fn open(store: Arc<dyn BlobStore>, extent: Extent) -> Result<ByteStream, S
 }
 
 fn pieces(len: u64, make: impl Fn(u64, usize) -> Bytes + Send + 'static) -> ByteStream {
-    let starts = (0..len.div_ceil(PIECE)).map(|piece| piece * PIECE);
-    stream::iter(starts.map(move |at| {
-        let size = usize::try_from(PIECE.min(len - at)).unwrap_or(ZEROS.len());
-        Ok(make(at, size))
-    }))
-    .boxed()
+    let step = PIECE as u64;
+    let starts = (0..len.div_ceil(step)).map(move |piece| piece * step);
+    stream::iter(starts.map(move |at| Ok(make(at, usize::try_from(len - at).unwrap_or(PIECE).min(PIECE)))))
+        .boxed()
 }
 
 /// `size` bytes of the sequence 0, 1, 2, … as little-endian `u32`s, from byte `at` on.

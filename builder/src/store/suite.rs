@@ -1,6 +1,10 @@
 //! What every store must do, as tests that any store can be put through.
 
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "the suite is test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the suite is test code that other crates build as a library"
+)]
 
 use std::sync::Arc;
 

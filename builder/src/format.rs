@@ -1,0 +1,4 @@
+//! File formats, in both directions where we need both.
+//!
+//! Layout formats are pure functions from a [`Tree`](crate::tree::Tree) or a list of sections to a
+//! [`VirtualImage`](crate::image::VirtualImage). Cooked formats make real bytes, once per input, and store them.

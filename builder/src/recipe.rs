@@ -1,0 +1,1 @@
+//! How each kind of image is put together from ready inputs. Pure: extents in, extents out.
