@@ -2,9 +2,11 @@
 
 pub mod format;
 pub mod image;
+pub mod plan;
 pub mod recipe;
 pub mod store;
 pub mod tree;
 
 pub use image::{Extent, ImageLayout, Source, VirtualImage};
+pub use plan::{Plan, PlanId};
 pub use store::{Blob, BlobStore, BlobStoreExt, BlobWriter, RecordStore, StoreError};

@@ -1,0 +1,130 @@
+//! Everything that decides the bytes of an image, by digest, and the name that follows from it.
+
+mod canonical;
+mod revision;
+
+use schematics::cmdline::Profile;
+use schematics::{Arch, Boot, Digest, TalosVersion};
+
+pub use canonical::CanonicalWriter;
+
+/// What a plan makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The kernel of a release, as it is.
+    Kernel,
+    /// The release's initramfs with the schematic's layers.
+    Initramfs,
+    /// The kernel command line as text.
+    Cmdline,
+    /// A unified kernel image.
+    Uki,
+    /// An ISO with systemd-boot for UEFI alone.
+    UefiIso,
+    /// An ISO with GRUB for BIOS and systemd-boot for UEFI.
+    HybridIso,
+    /// An ISO with GRUB for BIOS and UEFI.
+    GrubIso,
+}
+
+/// The outside inputs of an image, each by the digest that names its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inputs {
+    /// The release image that kernel, initramfs, stub and boot loader come from.
+    pub release: Option<Digest>,
+    /// The extension images, in the schematic's order.
+    pub extensions: Vec<Digest>,
+    /// The overlay image.
+    pub overlay: Option<Digest>,
+    /// The GRUB core images, as cooked.
+    pub grub: Vec<Digest>,
+}
+
+/// The virtual extension that tells a machine which schematic it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The schematic's canonical text, by its digest, which is its id.
+    pub schematic: Digest,
+    /// Who made the image, as the extension's author.
+    pub author: String,
+    /// The configuration that is embedded, by its digest.
+    pub embedded: Option<Digest>,
+}
+
+/// A resolved request: everything that changes bytes, and nothing that does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// What is made.
+    pub kind: Kind,
+    /// For which Talos version.
+    pub version: TalosVersion,
+    /// For which processor.
+    pub arch: Arch,
+    /// How its boot chain is trusted.
+    pub boot: Boot,
+    /// The outside inputs.
+    pub inputs: Inputs,
+    /// What the schematic adds of its own.
+    pub origin: Option<Origin>,
+    /// The main kernel command line; empty where the image has none.
+    pub cmdline: String,
+    /// Further boot entries.
+    pub profiles: Vec<Profile>,
+    /// Compressors with their versions and levels.
+    pub compression: String,
+    /// The public identity of the key that signs, where something is signed.
+    pub signer: Option<Digest>,
+}
+
+/// The name of a plan: the SHA-256 of its canonical encoding, never truncated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlanId(pub Digest);
+
+impl Kind {
+    /// One word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Initramfs => "initramfs",
+            Self::Cmdline => "cmdline",
+            Self::Uki => "uki",
+            Self::UefiIso => "iso-uefi",
+            Self::HybridIso => "iso-hybrid",
+            Self::GrubIso => "iso-grub",
+        }
+    }
+}
+
+impl Plan {
+    /// The plan's name.
+    #[must_use]
+    pub fn id(&self) -> PlanId {
+        PlanId(Digest::of(&self.canonical()))
+    }
+
+    /// The injective encoding behind the name: fixed magic, then every field in declared order, length-prefixed.
+    fn canonical(&self) -> Vec<u8> {
+        let mut out = CanonicalWriter::new("factory plan 1");
+        out.text(self.kind.name()).number(revision::of(self.kind).into());
+        out.text(&self.version.to_string()).text(self.arch.name());
+        out.number(u64::from(self.boot == Boot::Secure));
+        out.digests(self.inputs.release.as_slice());
+        out.digests(&self.inputs.extensions);
+        out.digests(self.inputs.overlay.as_slice());
+        out.digests(&self.inputs.grub);
+        out.number(u64::from(self.origin.is_some()));
+        if let Some(origin) = &self.origin {
+            out.digests(&[origin.schematic]).text(&origin.author).digests(origin.embedded.as_slice());
+        }
+        out.text(&self.cmdline).number(self.profiles.len() as u64);
+        for profile in &self.profiles {
+            out.text(profile.id).text(profile.title).text(&profile.cmdline);
+        }
+        out.text(&self.compression).digests(self.signer.as_slice());
+        out.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
