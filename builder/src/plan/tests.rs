@@ -5,6 +5,8 @@ use schematics::{Arch, Boot, Digest};
 
 use super::{Inputs, Kind, Origin, Plan};
 
+type Change = Box<dyn Fn(&mut Plan)>;
+
 fn plan() -> Plan {
     Plan {
         kind: Kind::Uki,
@@ -31,7 +33,7 @@ fn plan() -> Plan {
 
 #[test]
 fn changing_any_field_changes_the_name() {
-    let changes: Vec<Box<dyn Fn(&mut Plan)>> = vec![
+    let changes: Vec<Change> = vec![
         Box::new(|_| {}),
         Box::new(|p| p.kind = Kind::UefiIso),
         Box::new(|p| p.version = "v1.13.1".parse().unwrap()),

@@ -1,0 +1,47 @@
+# The doors: `make run` and `make test`. Both install what they need and work twice in a row.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := build
+
+# apt needs root; a person who has sudo is root enough.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+RUN_PACKAGES := build-essential ca-certificates kmod grub-common grub-pc-bin grub-efi-amd64-bin \
+	cpio zstd xz-utils squashfs-tools
+TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra ovmf qemu-efi-aarch64 \
+	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-pefile jq curl openssl \
+	dnsmasq-base iproute2 skopeo docker-registry
+
+FACTORY := target/release/factory
+REFERENCE := target/reference
+export FACTORY_LISTEN ?= 127.0.0.1:8080
+export FACTORY_DATA ?= ./data
+
+.PHONY: setup setup-test build reference run test test-boot bench clean
+
+setup:
+	@SUDO="$(SUDO)" tests/install.sh $(RUN_PACKAGES)
+
+setup-test:
+	@SUDO="$(SUDO)" tests/install.sh $(TEST_PACKAGES)
+
+build: setup
+	cargo build --release --locked
+
+reference: build
+	@tests/reference/make.sh $(REFERENCE) $(FACTORY)
+
+run: reference
+	@tests/run-factory.sh $(FACTORY) $(REFERENCE)
+
+test: setup-test reference
+	tests/test.sh all
+
+test-boot: setup-test reference
+	tests/test.sh boot
+
+bench: setup-test reference
+	tests/bench/run.sh
+
+clean:
+	cargo clean

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Serves the reference release in the foreground, and says what to try.
+#
+#   tests/run-factory.sh FACTORY REFERENCE_LAYOUT
+set -eu
+
+factory=$1
+reference=$2
+url=${FACTORY_EXTERNAL_URL:-http://$FACTORY_LISTEN}
+vanilla=376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba
+
+cat <<EOF
+
+Three commands to try, once it says it is ready:
+
+  curl --data-binary 'customization: {extraKernelArgs: [console=ttyS0]}' $url/schematics
+  curl -o metal-amd64.iso $url/image/$vanilla/v1.13.0/metal-amd64.iso
+  qemu-system-x86_64 -machine q35 -cpu max,-cx16 -m 1024 -nographic -no-reboot -cdrom metal-amd64.iso
+
+EOF
+exec "$factory" serve --source "${FACTORY_SOURCE:-oci:$reference}" --external-url "$url"
