@@ -1,1 +1,14 @@
-//! Test harness.
+//! Test harness: everything the end-to-end tests share.
+//!
+//! Nothing here runs a shell. External programs are run with a fixed argv; one that is missing is a
+//! [`Failure::Missing`], which [`or_skip`] turns into a skipped test.
+
+pub mod esp;
+pub mod failure;
+pub mod file_server;
+pub mod netns;
+pub mod qemu;
+pub mod reference;
+pub mod tool;
+
+pub use failure::{Failure, or_skip};

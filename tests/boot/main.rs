@@ -1,0 +1,6 @@
+//! Boots in QEMU, judged by what the guest reports.
+//!
+//! The reference release must have been made (`make reference`). A machine without the tools skips, and says so.
+
+mod control;
+mod raw_inputs;

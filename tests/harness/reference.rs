@@ -1,0 +1,74 @@
+//! The raw inputs of the reference release, made by `tests/reference/inputs.sh`.
+
+use std::{fs, path::PathBuf};
+
+use schematics::Arch;
+
+use crate::Failure;
+
+/// The two versions of the reference release, oldest first.
+pub const VERSIONS: [&str; 2] = ["v1.12.0", "v1.13.0"];
+
+/// The finished directory of inputs.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    root: PathBuf,
+}
+
+impl Inputs {
+    /// Finds the inputs below `target/reference`.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] when they were not made, or not to the end.
+    pub fn find() -> Result<Self, Failure> {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/reference/inputs");
+        if root.join(".stamp").is_file() {
+            return Ok(Self { root });
+        }
+        Err(Failure::Missing { what: root.display().to_string(), hint: "make reference".to_owned() })
+    }
+
+    /// The kernel, a PE image on both architectures.
+    #[must_use]
+    pub fn kernel(&self, version: &str, arch: Arch) -> PathBuf {
+        self.release(version, arch, "vmlinuz")
+    }
+
+    /// The initramfs without extensions.
+    #[must_use]
+    pub fn initramfs(&self, version: &str, arch: Arch) -> PathBuf {
+        self.release(version, arch, "initramfs.xz")
+    }
+
+    /// systemd-stub.
+    #[must_use]
+    pub fn stub(&self, version: &str, arch: Arch) -> PathBuf {
+        self.release(version, arch, "systemd-stub.efi")
+    }
+
+    /// systemd-boot.
+    #[must_use]
+    pub fn boot_loader(&self, version: &str, arch: Arch) -> PathBuf {
+        self.release(version, arch, "systemd-boot.efi")
+    }
+
+    /// The root of an extension image: `manifest.yaml` and `rootfs/`.
+    #[must_use]
+    pub fn extension(&self, name: &str, arch: Arch) -> PathBuf {
+        self.root.join("extensions").join(name).join(arch.to_string())
+    }
+
+    /// The kernel release, the name of its module directory.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn kernel_release(&self, arch: Arch) -> Result<String, Failure> {
+        let path = self.root.join(format!("kernel-release-{arch}"));
+        let text = fs::read_to_string(&path).map_err(Failure::io("read", &path))?;
+        Ok(text.trim().to_owned())
+    }
+
+    fn release(&self, version: &str, arch: Arch, file: &str) -> PathBuf {
+        self.root.join("releases").join(version).join(arch.to_string()).join(file)
+    }
+}
