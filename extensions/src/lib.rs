@@ -1,1 +1,9 @@
-//! To be filled.
+//! Extensions: from catalogues and images to the layers of an initramfs.
+
+pub mod constraint;
+pub mod manifest;
+mod yaml;
+
+pub use constraint::{Constraint, ConstraintError};
+pub use manifest::{CompatibilityError, ExtensionManifest, ManifestError};
+pub use yaml::YamlError;
