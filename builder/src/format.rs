@@ -2,3 +2,9 @@
 //!
 //! Layout formats are pure functions from a [`Tree`](crate::tree::Tree) or a list of sections to a
 //! [`VirtualImage`](crate::image::VirtualImage). Cooked formats make real bytes, once per input, and store them.
+
+pub mod cpio;
+pub mod crc32;
+mod runs;
+pub mod xz_raw;
+pub mod zstd_raw;

@@ -2,6 +2,8 @@
 
 pub mod format;
 pub mod image;
+#[cfg(test)]
+mod judge;
 pub mod plan;
 pub mod recipe;
 pub mod store;
