@@ -2,6 +2,8 @@
 
 pub mod constraint;
 pub mod manifest;
+pub mod parts;
+pub mod virtual_extension;
 mod yaml;
 
 pub use constraint::{Constraint, ConstraintError};
