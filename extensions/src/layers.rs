@@ -1,0 +1,146 @@
+//! Layers: tar archives of one step of an image, read entry by entry and never unpacked.
+
+mod entry;
+mod path;
+mod pax;
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::ops::Range;
+
+use builder::tree::Meta;
+
+use crate::hostile::HostileError;
+
+pub(crate) use path::is_below;
+
+/// What a layer may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerLimits {
+    /// The most entries, extended headers included.
+    pub entries: usize,
+    /// The largest extended header, in bytes.
+    pub extended: u64,
+}
+
+impl Default for LayerLimits {
+    fn default() -> Self {
+        Self { entries: 200_000, extended: 128 << 10 }
+    }
+}
+
+/// One entry of a layer. The path has no leading, trailing or double slash, no `.` and no `..`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it goes; empty for the root.
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What an entry of a layer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Dir(Meta),
+    /// A file.
+    File {
+        /// Its permissions and labels.
+        meta: Meta,
+        /// Where in the archive its bytes are.
+        bytes: Range<u64>,
+    },
+    /// A symbolic link, whatever it points to.
+    Symlink {
+        /// Its labels.
+        meta: Meta,
+        /// What it points to.
+        target: String,
+    },
+    /// A further name of a file.
+    Link {
+        /// The file's path, clean as the entry's own.
+        target: String,
+    },
+    /// Removes what lower layers have at this path.
+    Whiteout,
+    /// Removes all that lower layers have below this path.
+    Opaque,
+}
+
+/// Reads the entries of a layer in their order.
+///
+/// With `below`, only entries below that path, at it and on the way to it are kept and judged.
+///
+/// Owner and time are dropped and so are all extended attributes but `security.selinux`; directories get at least
+/// mode 0700. These are the rules Talos unpacks by.
+///
+/// # Errors
+/// With the first reason to refuse the layer.
+pub fn read_entries(
+    archive: &mut dyn Read,
+    limits: LayerLimits,
+    below: Option<&str>,
+) -> Result<Vec<Entry>, HostileError> {
+    let unreadable = |source| HostileError::Unreadable { source };
+    let mut archive = tar::Archive::new(archive);
+    let mut reading = Reading { limits, below, ..Reading::default() };
+    let mut count = 0;
+    for entry in archive.entries().map_err(unreadable)?.raw(true) {
+        count += 1;
+        if count > limits.entries {
+            return Err(HostileError::Entries { limit: limits.entries });
+        }
+        reading.entry(&mut entry.map_err(unreadable)?)?;
+    }
+    reading.finish()
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reading<'a> {
+    limits: LayerLimits,
+    below: Option<&'a str>,
+    /// What extended headers say about the next entry.
+    extended: pax::Extended,
+    entries: Vec<Entry>,
+    /// Paths that were given or implied, and whether they are directories.
+    seen: HashMap<String, bool>,
+}
+
+impl Reading<'_> {
+    fn wants(&self, path: &str) -> bool {
+        self.below.is_none_or(|root| is_below(path, root) || is_below(root, path))
+    }
+
+    /// Adds an entry unless something else has its path already.
+    fn push(&mut self, entry: Entry) -> Result<(), HostileError> {
+        if !matches!(entry.kind, Kind::Whiteout | Kind::Opaque) {
+            let is_dir = matches!(entry.kind, Kind::Dir(_));
+            if self.seen.insert(entry.path.clone(), is_dir).is_some_and(|was_dir| !(was_dir && is_dir)) {
+                return Err(HostileError::Duplicate { path: entry.path });
+            }
+        }
+        for (at, _) in entry.path.match_indices('/') {
+            let parent = entry.path.get(..at).unwrap_or_default();
+            if let Some(is_dir) = self.seen.get(parent) {
+                if !is_dir {
+                    let part = parent.to_owned();
+                    return Err(HostileError::Through { path: entry.path, part });
+                }
+            } else {
+                self.seen.insert(parent.to_owned(), true);
+            }
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Vec<Entry>, HostileError> {
+        if self.extended == pax::Extended::default() {
+            Ok(self.entries)
+        } else {
+            Err(HostileError::Extended { path: String::new(), what: "nothing follows it" })
+        }
+    }
+}
