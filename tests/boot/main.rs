@@ -2,5 +2,4 @@
 //!
 //! The reference release must have been made (`make reference`). A machine without the tools skips, and says so.
 
-mod control;
 mod raw_inputs;

@@ -1,6 +1,8 @@
 //! Why a test could not do its work.
 
 use std::{
+    env,
+    fs::OpenOptions,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -55,9 +57,13 @@ impl Failure {
     }
 }
 
-/// The value, or `None` after printing `skipped: …` when something is missing on this machine.
+/// The file that collects one line for each skipped test, when a run wants to count them.
+const SKIPS: &str = "FACTORY_TEST_SKIPS";
+
+/// The value, or `None` after saying what is missing on this machine.
 ///
-/// The line goes to standard error past libtest's capture, so that a skipped test is always visible.
+/// The line goes to the file named by `FACTORY_TEST_SKIPS`, and to standard error past libtest's capture: a skipped test is
+/// always visible.
 ///
 /// # Panics
 /// On every other failure: the test has failed.
@@ -69,6 +75,11 @@ pub fn or_skip<T>(result: Result<T, Failure>) -> Option<T> {
         Err(missing @ Failure::Missing { .. }) => {
             let test = std::thread::current().name().unwrap_or("test").to_owned();
             let _ = writeln!(io::stderr().lock(), "skipped: {test}: {missing}");
+            if let Some(path) = env::var_os(SKIPS)
+                && let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path)
+            {
+                let _ = writeln!(file, "{test}: {missing}");
+            }
             None
         }
         Err(failure) => {

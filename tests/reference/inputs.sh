@@ -30,7 +30,7 @@ die() { echo "reference: $*" >&2; exit 1; }
 . "$here/extensions.sh"
 . "$here/images.sh"
 
-digest=$(find "$here" -type f ! -name README.md | sort | xargs sha256sum | sed "s, $here/, ," | sha256sum | cut -d' ' -f1)
+digest=$(find "$here" -type f ! -name README.md ! -name make.sh | sort | xargs sha256sum | sed "s, $here/, ," | sha256sum | cut -d' ' -f1)
 stamp=$out/.stamp
 if [ "$(cat "$stamp" 2>/dev/null || true)" = "$digest" ]; then
   say "$out is up to date"

@@ -7,7 +7,7 @@ use std::{
 
 use schematics::Arch;
 
-use super::{Machine, Medium, Network, firmware::Flash};
+use super::{Firmware, Machine, Medium, Network, firmware::Flash};
 
 /// The program for an architecture, and its package.
 pub(super) fn program(arch: Arch) -> (&'static str, &'static str) {
@@ -109,7 +109,9 @@ impl Arguments {
             }
         }
         let bootindex = machine.media.len();
-        self.pair("-device", &format!("virtio-net-pci,netdev=n0,bootindex={bootindex}"));
+        // The card's own iPXE is what BIOS boots from; UEFI has better, and would wait for it half a minute.
+        let rom = if machine.firmware == Firmware::Uefi { ",romfile=" } else { "" };
+        self.pair("-device", &format!("virtio-net-pci,netdev=n0,bootindex={bootindex}{rom}"));
     }
 }
 

@@ -58,6 +58,8 @@ pub enum Ending {
     Panic(String),
     /// The panic TCG is known for; the run may be repeated.
     TimerPanic,
+    /// The firmware found nothing to boot.
+    NothingToBoot,
     /// A text given to [`super::Machine::stop_on`] was seen.
     Stopped(String),
     /// The facts were no JSON.
@@ -74,6 +76,7 @@ impl fmt::Display for Ending {
             Self::Failed(why) => write!(f, "the guest failed: {why}"),
             Self::Panic(line) => write!(f, "the guest's kernel panicked: {line}"),
             Self::TimerPanic => write!(f, "the guest's kernel found no timer"),
+            Self::NothingToBoot => write!(f, "the firmware found nothing to boot"),
             Self::Stopped(text) => write!(f, "the log contains `{text}`"),
             Self::NoJson(why) => write!(f, "the guest's facts are no JSON: {why}"),
             Self::Ended => write!(f, "the machine ended before the guest reported"),
@@ -96,8 +99,16 @@ pub(super) fn judge(log: &str, stops: &[String]) -> Option<Result<Value, Ending>
     if let Some(line) = line_after(log, PANIC) {
         return Some(Err(Ending::Panic(line.trim_start_matches(": ").to_owned())));
     }
-    let stop = stops.iter().find(|text| log.contains(text.as_str()))?;
-    Some(Err(Ending::Stopped(stop.clone())))
+    if let Some(stop) = stops.iter().find(|text| log.contains(text.as_str())) {
+        return Some(Err(Ending::Stopped(stop.clone())));
+    }
+    gave_up(log).then_some(Err(Ending::NothingToBoot))
+}
+
+/// Whether UEFI firmware says that no boot option is left, or starts its own shell instead.
+fn gave_up(log: &str) -> bool {
+    log.contains("No bootable option or device was found")
+        || log.lines().any(|line| line.contains("starting Boot") && line.contains("\"EFI Internal Shell\""))
 }
 
 /// The rest of the first complete line with the mark in it.
@@ -134,5 +145,7 @@ mod tests {
         let stops = ["Access Denied".to_owned()];
         assert_eq!(judge("x: Access Denied", &stops), Some(Err(Ending::Stopped("Access Denied".to_owned()))));
         assert_eq!(judge("x", &stops), None);
+        let log = "BdsDxe: starting Boot0002 \"EFI Internal Shell\" from Fv(7CB8)";
+        assert_eq!(judge(log, &stops), Some(Err(Ending::NothingToBoot)));
     }
 }
