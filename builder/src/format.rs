@@ -3,8 +3,11 @@
 //! Layout formats are pure functions from a [`Tree`](crate::tree::Tree) or a list of sections to a
 //! [`VirtualImage`](crate::image::VirtualImage). Cooked formats make real bytes, once per input, and store them.
 
+mod civil;
 pub mod cpio;
 pub mod crc32;
+pub mod dump;
+pub mod fat;
 mod runs;
 pub mod xz_raw;
 pub mod zstd_raw;

@@ -1,13 +1,13 @@
 //! Other people's tools, which judge what we write in tests.
 
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use schematics::Digest;
 
-use crate::image::VirtualImage;
+use crate::image::{Source, VirtualImage};
 use crate::store::{Blob, BlobStore, BlobStoreExt as _, MemoryStore};
 
 /// Runs a tool with `input` on its standard input. `None`, and a line that says so, when it is not installed.
@@ -15,7 +15,7 @@ pub(crate) fn run(program: &str, args: &[&str], dir: &Path, input: &[u8]) -> Opt
     let started = Command::new(program)
         .args(args)
         .current_dir(dir)
-        .env("LC_ALL", "C")
+        .env("LC_ALL", "C.UTF-8")
         .env("TZ", "UTC")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -45,6 +45,14 @@ pub(crate) fn passes(program: &str, args: &[&str], dir: &Path, input: &[u8]) -> 
     Some(output.stdout)
 }
 
+/// As [`passes`], for tools that read files; gives everything they printed.
+pub(crate) fn reports(program: &str, args: &[&str]) -> Option<String> {
+    let output = run(program, args, Path::new("/"), &[])?;
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{program} {args:?}: {text}");
+    Some(text)
+}
+
 /// Blobs in memory, to lay out and to read.
 #[derive(Debug, Clone)]
 pub(crate) struct Blobs(pub(crate) Arc<dyn BlobStore>);
@@ -67,6 +75,16 @@ impl Blobs {
     /// All bytes of `image`.
     pub(crate) fn flatten(&self, image: &VirtualImage) -> Vec<u8> {
         block_on(image.read_all(&self.0, image.len())).unwrap().to_vec()
+    }
+
+    /// Writes `image` into a file, with holes where it is zero.
+    pub(crate) fn write(&self, image: &VirtualImage, path: &Path) {
+        let mut file = fs_err::File::create(path).unwrap();
+        file.set_len(image.len()).unwrap();
+        for extent in image.extents().iter().filter(|extent| *extent.source() != Source::Zeros) {
+            file.seek(SeekFrom::Start(extent.at())).unwrap();
+            file.write_all(&self.flatten(&image.part(extent.at()..extent.end()))).unwrap();
+        }
     }
 }
 
