@@ -1,6 +1,6 @@
 //! From text to a schematic: YAML (and so JSON) with the semantics of the Go YAML library version 4, and strictly.
 //!
-//! In three steps, as the library does it: the parser's events become a tree (`compose`), a scalar's spelling decides its
+//! In steps, as the library does it: characters become tokens (`scan`) and tokens a tree (`compose`), a scalar's spelling decides its
 //! type (`resolve`), and the tree becomes typed values (`construct`).
 
 mod compose;
@@ -9,10 +9,11 @@ mod error;
 mod node;
 mod reader;
 pub(crate) mod resolve;
+mod scan;
 
 pub use compose::{MAX_DEPTH, MAX_NODES};
 pub use construct::{MAX_CONSTRUCTED, MAX_ISSUES, MAX_ITEMS};
-pub use error::{DecodeError, Issue, Position};
+pub use error::{DecodeError, Issue, Position, Problem};
 
 use crate::schematic::Schematic;
 

@@ -4,7 +4,8 @@ mod order;
 
 /// A YAML value of any type.
 ///
-/// Equality is that of canonical text: not-a-number equals itself.
+/// Equality is that of canonical text: not-a-number equals itself, and a float that is written without fraction and exponent
+/// equals the integer.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// `null`.
@@ -60,6 +61,9 @@ impl Mapping {
     }
 
     /// Puts a value under a key, in place of the one that was there.
+    ///
+    /// Keys of different types are different keys, even 1 and 1.0. Not-a-number equals no key, not even itself, so what is
+    /// put under it is lost: the Go service makes it null.
     pub fn insert(&mut self, key: Value, value: Value) {
         let at = self.entries.partition_point(|(other, _)| order::less(other, &key));
         // What orders the same need not be equal (1 and 1.0), so the equal key may be some places further on.
@@ -69,12 +73,30 @@ impl Mapping {
             .enumerate()
             .skip(at)
             .take_while(|(_, (other, _))| !order::less(&key, other))
-            .find_map(|(index, (other, _))| (*other == key).then_some(index));
+            .find_map(|(index, (other, _))| same_key(other, &key).then_some(index));
+        let lost = matches!(key, Value::Float(float) if float.is_nan());
+        let value = if lost { Value::Null } else { value };
         match twin.and_then(|index| self.entries.get_mut(index)) {
             Some(entry) => *entry = (key, value),
             None => self.entries.insert(at, (key, value)),
         }
     }
+}
+
+fn same_key(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float(a), Value::Float(b)) => a == b,
+        _ => std::mem::discriminant(a) == std::mem::discriminant(b) && a == b,
+    }
+}
+
+/// The integer that a float's canonical text reads back as, if it does.
+fn written_as_integer(float: f64) -> Option<i64> {
+    /// From here on whole floats are written with an exponent.
+    const EXPONENT: f64 = 1e6;
+    let minus_zero = float == 0.0 && float.is_sign_negative();
+    #[expect(clippy::cast_possible_truncation, reason = "only whole numbers below a million get here")]
+    (float.abs() < EXPONENT && float.fract() == 0.0 && !minus_zero).then_some(float as i64)
 }
 
 impl PartialEq for Value {
@@ -85,6 +107,9 @@ impl PartialEq for Value {
             (Self::Int(a), Self::Int(b)) => a == b,
             (Self::Uint(a), Self::Uint(b)) => a == b,
             (Self::Float(a), Self::Float(b)) => a == b || (a.is_nan() && b.is_nan()),
+            (Self::Int(int), Self::Float(float)) | (Self::Float(float), Self::Int(int)) => {
+                written_as_integer(*float) == Some(*int)
+            }
             (Self::Timestamp(a), Self::Timestamp(b)) | (Self::String(a), Self::String(b)) => a == b,
             (Self::Binary(a), Self::Binary(b)) => a == b,
             (Self::List(a), Self::List(b)) => a == b,

@@ -113,7 +113,13 @@ impl<'a> Builder<'a> {
 
     fn construct_node(&mut self, id: NodeId, node: &Node, target: &mut dyn Target) -> Done {
         match &node.content {
-            Content::Alias { target: behind, .. } => self.follow(id, node, *behind, target),
+            Content::Alias { name, target: behind } => {
+                if self.following.contains(&id) {
+                    let (name, at) = (super::error::shown(name), node.at);
+                    return Err(DecodeError::SelfContained { name, at, field: self.field() });
+                }
+                self.follow(id, *behind, target)
+            }
             Content::Scalar { text, .. } => self.scalar(node, text, target),
             Content::List(items) => {
                 self.check_length(node, items.len())?;
@@ -182,11 +188,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn follow(&mut self, id: NodeId, node: &Node, behind: NodeId, target: &mut dyn Target) -> Done {
-        if self.following.contains(&id) {
-            let name = self.document.anchor_name(node.at);
-            return Err(DecodeError::SelfContained { name, at: node.at, field: self.field() });
-        }
+    fn follow(&mut self, id: NodeId, behind: NodeId, target: &mut dyn Target) -> Done {
         self.following.push(id);
         let done = self.construct(behind, target);
         self.following.pop();

@@ -16,6 +16,41 @@ pub struct Position {
     pub column: usize,
 }
 
+/// Why a text is not YAML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which step found it, as the Go library names its steps.
+    pub stage: &'static str,
+    /// What was being read, and where that began.
+    pub context: Option<(&'static str, Position)>,
+    /// What was found or missed.
+    pub message: String,
+    /// Where.
+    pub at: Position,
+}
+
+impl Problem {
+    /// The text has ended.
+    pub(super) fn at_end() -> Self {
+        let message = "did not find expected token".to_owned();
+        Self { stage: "parser", context: None, message, at: Position::default() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stage, context, message, at } = self;
+        match context {
+            None => write!(f, "{stage} at {at}: {message}"),
+            Some((context, start)) if start == at => write!(f, "{stage} ({context}) at {at}: {message}"),
+            Some((context, start)) if start.line == at.line => {
+                write!(f, "{stage} ({context}) at {start}-C{}: {message}", at.column)
+            }
+            Some((context, start)) => write!(f, "{stage} ({context}) at {start}-{at}: {message}"),
+        }
+    }
+}
+
 /// Why a text is not a schematic.
 ///
 /// The texts begin as those of the Go library, since clients print and compare them, and then name the field where the
@@ -34,12 +69,10 @@ pub enum DecodeError {
         at: Position,
     },
     /// The text is not YAML.
-    #[error("go-yaml load error in parser at {at}: {problem} ({})", place(*at, field))]
+    #[error("go-yaml load error in {problem} ({})", place(problem.at, field))]
     Syntax {
         /// What was found or missed.
-        problem: String,
-        /// Where.
-        at: Position,
+        problem: Problem,
         /// The keys on the way there.
         field: String,
     },

@@ -1,6 +1,6 @@
 //! A document as a tree.
 
-use super::error::{Position, shown};
+use super::error::Position;
 use super::resolve::{self, Kind};
 
 /// The index of a node in its [`Document`].
@@ -21,22 +21,23 @@ pub(super) enum Content {
     Scalar { text: String, quoted: bool },
     List(Vec<NodeId>),
     Map(Vec<(NodeId, NodeId)>),
-    Alias { anchor: usize, target: NodeId },
+    Alias { name: String, target: NodeId },
+}
+
+impl Content {
+    /// An empty scalar, which is null.
+    pub(super) const fn empty() -> Self {
+        Self::Scalar { text: String::new(), quoted: false }
+    }
 }
 
 /// The nodes of a document.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) nodes: Vec<Node>,
-    pub(super) text: String,
 }
 
 impl Document {
-    /// The name of the anchor or alias at a place.
-    pub(super) fn anchor_name(&self, at: Position) -> String {
-        anchor_name(&self.text, at)
-    }
-
     pub(super) fn get(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id.0)
     }
@@ -77,16 +78,4 @@ impl Node {
     pub(super) fn is_merge(&self) -> bool {
         matches!(self.content, Content::Scalar { .. }) && self.short_tag() == Kind::Merge.tag()
     }
-}
-
-/// The name of the anchor or alias at a place.
-pub(super) fn anchor_name(text: &str, at: Position) -> String {
-    let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
-    let name: String = line.chars().skip(at.column).take_while(|c| !ends_name(*c)).collect();
-    shown(&name)
-}
-
-/// Whether `c` ends the name of an anchor.
-const fn ends_name(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\n' | ',' | '[' | ']' | '{' | '}')
 }

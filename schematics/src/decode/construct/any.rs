@@ -33,7 +33,7 @@ impl Target for Value {
         for (index, item) in items.iter().enumerate() {
             let mut value = Self::Null;
             if builder.construct_under(&index.to_string(), *item, &mut value)? {
-                values.push(value.settled());
+                values.push(value);
             }
         }
         *self = Self::List(values);
@@ -48,28 +48,6 @@ impl Target for Value {
             *self = Self::Map(mapping);
         }
         Ok(good)
-    }
-}
-
-impl Value {
-    /// The value as its canonical text will be read: a float without a fraction is written as an integer.
-    pub(super) fn settled(self) -> Self {
-        /// From here on whole floats are written with an exponent, and stay floats.
-        const EXPONENT: f64 = 1e6;
-        match self {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the guard leaves whole numbers below a million"
-            )]
-            Self::Float(float)
-                if float.abs() < EXPONENT
-                    && float.fract() == 0.0
-                    && !(float == 0.0 && float.is_sign_negative()) =>
-            {
-                Self::Int(float as i64)
-            }
-            other => other,
-        }
     }
 }
 

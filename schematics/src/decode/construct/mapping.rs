@@ -14,7 +14,7 @@ type Entries = [(NodeId, NodeId)];
 #[derive(PartialEq, Eq, Hash)]
 enum Spelling<'a> {
     Scalar(&'a str),
-    Alias(usize),
+    Alias(&'a str),
     List,
     Map,
 }
@@ -86,7 +86,7 @@ impl Builder<'_> {
             }
             let mut made = Value::Null;
             if self.construct_under(&key_text(&name), *value, &mut made)? {
-                mapping.insert(name, made.settled());
+                mapping.insert(name, made);
             }
         }
         self.merged = taken;
@@ -142,7 +142,7 @@ impl Builder<'_> {
             let node_at = |index: usize| entries.get(index).and_then(|(key, _)| document.get(*key));
             let (Some(first), Some(second)) = (node_at(first), node_at(second)) else { continue };
             let key = match &second.content {
-                Content::Scalar { text, .. } => shown(text),
+                Content::Scalar { text, .. } | Content::Alias { name: text, .. } => shown(text),
                 _ => String::new(),
             };
             let problem = format!("mapping key {key:?} already defined at line {}", first.at.line);
@@ -256,7 +256,7 @@ fn is_taken(taken: Option<&mut HashSet<KeyText>>, key: &Value) -> bool {
 fn spelling(node: &Node) -> Spelling<'_> {
     match &node.content {
         Content::Scalar { text, .. } => Spelling::Scalar(text),
-        Content::Alias { anchor, .. } => Spelling::Alias(*anchor),
+        Content::Alias { name, .. } => Spelling::Alias(name),
         Content::List(_) => Spelling::List,
         Content::Map(_) => Spelling::Map,
     }
