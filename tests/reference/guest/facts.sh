@@ -44,7 +44,7 @@ programs() {
   separator=
   for program in /usr/local/bin/*; do
     [ -x "$program" ] || continue
-    printf '%s%s:%s' "$separator" "$(json_string "$program")" "$("$program" 2>&1 < /dev/null | head -n 1 | json_text)"
+    printf '%s%s:%s' "$separator" "$(json_string "$program")" "$(timeout 10 "$program" 2>&1 < /dev/null | head -n 1 | json_text)"
     separator=,
   done
   printf '}'
@@ -68,7 +68,8 @@ modules() {
 config() {
   file=/usr/local/etc/talos/config.yaml
   [ -f "$file" ] || { printf null; return; }
-  printf '{"sha256":"%s","text":%s}' "$(sha256sum "$file" | cut -d' ' -f1)" "$(json_text < "$file")"
+  printf '{"sha256":"%s","mode":"%s","text":%s}' "$(sha256sum "$file" | cut -d' ' -f1)" "$(stat -c '%a %u:%g' "$file")" \
+    "$(json_text < "$file")"
 }
 
 # META values of the command line: {"raw": text, "values": ["0xa=..."]}.
