@@ -105,7 +105,10 @@ mod tests {
 
     type Numbers = Flights<&'static str, usize, &'static str>;
 
-    async fn slow(runs: Arc<AtomicUsize>, result: Result<usize, &'static str>) -> Result<usize, &'static str> {
+    async fn slow(
+        runs: Arc<AtomicUsize>,
+        result: Result<usize, &'static str>,
+    ) -> Result<usize, &'static str> {
         tokio::time::sleep(Duration::from_millis(20)).await;
         runs.fetch_add(1, Ordering::SeqCst);
         result

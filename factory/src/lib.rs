@@ -1,1 +1,11 @@
-//! To be filled.
+#![doc = include_str!("../README.md")]
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod flights;
+pub mod http;
+pub mod log;
+pub mod metrics;
+pub mod register;
+pub mod start;

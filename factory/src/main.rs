@@ -1,1 +1,7 @@
-fn main() {}
+//! The `factory` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    factory::cli::main()
+}

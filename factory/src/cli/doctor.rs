@@ -1,0 +1,154 @@
+//! `factory doctor`: what is missing, and how to get it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use fs_err as fs;
+
+use super::{Outcome, say};
+use crate::config::{Config, SourceAddress};
+use crate::start::DataLock;
+
+/// One finding.
+#[derive(Debug)]
+enum Finding {
+    /// It is there.
+    Fine(String),
+    /// It works without, but not everything.
+    Missing(String, String),
+    /// It does not work like this.
+    Broken(String, String),
+}
+
+/// Looks at everything a factory needs, and says what is missing. Fails when it could not serve.
+pub(super) fn run(config: &Config) -> Outcome {
+    let findings = [
+        data(config),
+        source(config),
+        external_url(config),
+        depmod(),
+        grub("i386-pc"),
+        grub("x86_64-efi"),
+        grub("arm64-efi"),
+    ];
+    let mut text = String::new();
+    let mut broken = false;
+    for finding in findings {
+        text.push_str(&match finding {
+            Finding::Fine(what) => format!("ok       {what}\n"),
+            Finding::Missing(what, remedy) => format!("missing  {what}\n         {remedy}\n"),
+            Finding::Broken(what, remedy) => {
+                broken = true;
+                format!("broken   {what}\n         {remedy}\n")
+            }
+        });
+    }
+    say(&text)?;
+    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn data(config: &Config) -> Finding {
+    let dir = config.data.display();
+    match DataLock::take(&config.data) {
+        Ok(_) => Finding::Fine(format!("the data directory {dir} can be written to")),
+        Err(crate::start::LockError::Taken { .. }) => Finding::Fine(format!("a factory is running on {dir}")),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            Finding::Broken(format!("{error}: {cause}"), "choose another one with `data`".to_owned())
+        }
+    }
+}
+
+fn source(config: &Config) -> Finding {
+    match &config.source {
+        SourceAddress::Layout(dir) if fs::metadata(dir.join("oci-layout")).is_ok() => {
+            Finding::Fine(format!("{} is an OCI layout", dir.display()))
+        }
+        SourceAddress::Layout(dir) => Finding::Broken(
+            format!("{} is no OCI layout: there is no file `oci-layout` in it", dir.display()),
+            "make one with `factory release` or `skopeo copy`, or choose another `source`".to_owned(),
+        ),
+        SourceAddress::Registry { host, .. } => registry(host, config.source_plain_http),
+    }
+}
+
+/// Whether anything answers at the address of a registry.
+fn registry(host: &str, plain: bool) -> Finding {
+    let bare = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    let address = if bare { host.to_owned() } else { format!("{host}:{}", if plain { 80 } else { 443 }) };
+    let connected = std::net::ToSocketAddrs::to_socket_addrs(address.as_str())
+        .and_then(|mut addresses| addresses.next().ok_or_else(|| std::io::Error::other("it has no address")))
+        .and_then(|address| std::net::TcpStream::connect_timeout(&address, CONNECT));
+    match connected {
+        Ok(_) => Finding::Fine(format!("the registry {address} can be reached")),
+        Err(error) => Finding::Broken(
+            format!("the registry {address} cannot be reached: {error}"),
+            "check network and name, or serve from a directory with `source: oci:DIR`".to_owned(),
+        ),
+    }
+}
+
+const CONNECT: std::time::Duration = std::time::Duration::from_secs(5);
+
+fn external_url(config: &Config) -> Finding {
+    let url = &config.external_url;
+    let local = url::Url::parse(url).is_ok_and(|url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+        None => true,
+    });
+    if local {
+        Finding::Missing(
+            format!("{url} is reached from this machine alone"),
+            "set `external-url` to the address machines and people use".to_owned(),
+        )
+    } else {
+        Finding::Fine(format!("clients are sent to {url}"))
+    }
+}
+
+fn depmod() -> Finding {
+    program("depmod", "extensions with kernel modules", "kmod")
+}
+
+fn grub(format: &str) -> Finding {
+    if let Finding::Missing(what, remedy) = program("grub-mkimage", "ISOs that boot with GRUB", "grub-common")
+    {
+        return Finding::Missing(what, remedy);
+    }
+    let dir = Path::new("/usr/lib/grub").join(format);
+    if fs::metadata(dir.join("modinfo.sh")).is_ok() {
+        Finding::Fine(format!("GRUB has its modules for {format}"))
+    } else {
+        let package = match format {
+            "i386-pc" => "grub-pc-bin",
+            "arm64-efi" => "grub-efi-arm64-bin",
+            _ => "grub-efi-amd64-bin",
+        };
+        Finding::Missing(
+            format!("GRUB's modules for {format} are not in {}", dir.display()),
+            format!("apt-get install --no-install-recommends {package}"),
+        )
+    }
+}
+
+fn program(name: &str, purpose: &str, package: &str) -> Finding {
+    match find(name) {
+        Some(path) => Finding::Fine(format!("{name} is {}", path.display())),
+        None => Finding::Missing(
+            format!("{name} is not installed; it is needed for {purpose}"),
+            format!("apt-get install --no-install-recommends {package}"),
+        ),
+    }
+}
+
+/// Where a program is; the system directories count even when they are not in `PATH`.
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(system)
+        .map(|dir| dir.join(name))
+        .find(|file| fs::metadata(file).is_ok_and(|meta| meta.is_file()))
+}

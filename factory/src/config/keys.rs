@@ -1,0 +1,174 @@
+//! The table of configuration keys: flags, file keys, environment variables and their documentation come from it.
+
+/// How a key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One value.
+    Value,
+    /// Several values: a list in the file, commas elsewhere, or the flag repeated.
+    List,
+    /// `true` or `false`; the flag alone means `true`.
+    Switch,
+}
+
+/// One configuration key.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name: the key of the file, `--<name>` as a flag.
+    pub name: &'static str,
+    /// How it is written.
+    pub shape: Shape,
+    /// What kind of value it takes, for help texts.
+    pub value: &'static str,
+    /// Its value when nobody gives one; empty when there is none or it follows from others.
+    pub default: &'static str,
+    /// Whether its value is never printed.
+    pub secret: bool,
+    /// What it does, in one or two sentences.
+    pub help: &'static str,
+}
+
+impl Key {
+    /// The environment variable of this key.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("FACTORY_{}", self.name.replace('-', "_").to_uppercase())
+    }
+
+    /// The key with this name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+}
+
+const fn key(name: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Key {
+    Key { name, shape: Shape::Value, value, default, secret: false, help }
+}
+
+const fn list(name: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Key {
+    Key { name, shape: Shape::List, value, default, secret: false, help }
+}
+
+const fn switch(name: &'static str, help: &'static str) -> Key {
+    Key { name, shape: Shape::Switch, value: "BOOL", default: "false", secret: false, help }
+}
+
+/// Every key there is.
+pub static KEYS: [Key; 20] = [
+    key(
+        "listen",
+        "ADDR",
+        "127.0.0.1:8080",
+        "Address and port to serve on. Port 0 takes a free one; the ready line says which.",
+    ),
+    key(
+        "data",
+        "DIR",
+        "./data",
+        "Directory for everything the factory keeps. Only one server may use it at a time.",
+    ),
+    key(
+        "source",
+        "SOURCE",
+        "registry:ghcr.io",
+        "Where Talos releases come from: `oci:DIR` for an OCI layout directory, or `registry:HOST[/NAMESPACE]`.",
+    ),
+    switch(
+        "source-plain-http",
+        "Talk to the source registry without TLS. Only for registries on the same machine or network.",
+    ),
+    key(
+        "external-url",
+        "URL",
+        "",
+        "How clients reach this factory; it appears in URLs we hand out and in images. Follows from `listen` when not given.",
+    ),
+    key(
+        "pxe-url",
+        "URL",
+        "",
+        "How iPXE clients reach this factory, for instance without TLS. The same as `external-url` when not given.",
+    ),
+    key(
+        "metrics-listen",
+        "ADDR",
+        "127.0.0.1:2122",
+        "Address and port of the metrics listener; `off` for none.",
+    ),
+    list("allowed-origins", "ORIGIN", "*", "Web origins whose pages may call this factory; `*` for all."),
+    key("min-version", "VERSION", "1.2.0", "The oldest Talos version that is offered."),
+    list(
+        "broken-versions",
+        "VERSION",
+        "",
+        "Talos versions that are withdrawn: listed as broken, and never built.",
+    ),
+    key(
+        "recheck-interval",
+        "DURATION",
+        "15m",
+        "How long a list of versions from the source is used before it is read again.",
+    ),
+    key("body-limit", "SIZE", "64KiB", "The longest request body."),
+    key(
+        "max-connections",
+        "NUMBER",
+        "1024",
+        "How many client connections are served at a time; more of them wait.",
+    ),
+    key(
+        "max-builds",
+        "NUMBER",
+        "",
+        "How many images are assembled at a time; more of them wait. The number of processors when not given.",
+    ),
+    key(
+        "max-fetches",
+        "NUMBER",
+        "8",
+        "How many objects are fetched from the source at a time; more of them wait.",
+    ),
+    key(
+        "answer-timeout",
+        "DURATION",
+        "20m",
+        "How long a request may take until its answer begins. A build that takes longer goes on, and the client is asked to come back.",
+    ),
+    key(
+        "header-timeout",
+        "DURATION",
+        "30s",
+        "How long a client may take to send the head of a request, or its body.",
+    ),
+    key("shutdown-grace", "DURATION", "30s", "How long running downloads may go on after SIGTERM or SIGINT."),
+    key("log-level", "FILTER", "info", "What is logged: a level, or a filter such as `info,factory=debug`."),
+    key(
+        "log-format",
+        "FORMAT",
+        "plain",
+        "How it is logged: `plain` or `json`, one line per event on standard error.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_fit_everywhere() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert!(key.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", key.name);
+            assert_eq!(KEYS.iter().position(|other| other.name == key.name), Some(at), "{}", key.name);
+            assert!(key.help.ends_with('.'), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn no_variable_is_one_that_kubernetes_sets_for_a_service_called_factory() {
+        for key in &KEYS {
+            let variable = key.variable();
+            assert!(!variable.starts_with("FACTORY_PORT") && !variable.starts_with("FACTORY_SERVICE"));
+        }
+    }
+}

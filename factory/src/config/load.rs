@@ -1,0 +1,162 @@
+//! Merging what was written, and understanding it.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+
+use super::raw::{Origin, Raw};
+use super::values::{self, Origins};
+use super::{Config, ConfigErrors, Limits, Logging, Problem, Timeouts};
+
+/// Defaults, then the file, then the environment, then the flags.
+///
+/// The file is the flag's, or the one `FACTORY_CONFIG` names.
+///
+/// # Errors
+/// All problems of all layers at once.
+pub fn load(file: Option<PathBuf>, flags: impl FnOnce(&mut Raw)) -> Result<Config, ConfigErrors> {
+    load_from(file.or_else(|| variable("FACTORY_CONFIG").map(PathBuf::from)), variable, flags)
+}
+
+/// The one place that reads the environment.
+#[expect(clippy::disallowed_methods, reason = "configuration is what the environment is for")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+pub(super) fn load_from(
+    file: Option<PathBuf>,
+    environment: impl Fn(&str) -> Option<String>,
+    flags: impl FnOnce(&mut Raw),
+) -> Result<Config, ConfigErrors> {
+    let mut raw = Raw::defaults();
+    let mut problems = file.map_or(Ok(()), |path| raw.add_file(&path)).err().unwrap_or_default();
+    raw.add_environment(environment);
+    flags(&mut raw);
+    let mut reader = Reader { raw: &raw, problems: Vec::new() };
+    let config = reader.config();
+    problems.append(&mut reader.problems);
+    match config {
+        Some(config) if problems.is_empty() => Ok(Config { raw, ..config }),
+        Some(_) | None => Err(ConfigErrors { problems }),
+    }
+}
+
+/// Understands keys one by one and remembers every problem.
+struct Reader<'a> {
+    raw: &'a Raw,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self) -> Option<Config> {
+        // Each key is read before anything is given up, so that all problems are found.
+        let listen = self.one("listen", values::address);
+        let data = self.one("data", values::directory);
+        let source = self.one("source", values::source);
+        let source_plain_http = self.one("source-plain-http", values::switch);
+        let external_url = self.external_url(listen);
+        let pxe_url = self.maybe("pxe-url", values::own_url);
+        let metrics_listen = self.one("metrics-listen", values::optional_address);
+        let allowed_origins = self.many("allowed-origins", values::origin);
+        let min_version = self.one("min-version", values::version);
+        let broken_versions = self.many("broken-versions", values::version);
+        let recheck_interval = self.one("recheck-interval", values::duration);
+        let limits = self.limits();
+        let timeouts = self.timeouts();
+        let logging = self.logging();
+        let external_url = external_url?;
+        Some(Config {
+            listen: listen?,
+            data: data?,
+            source: source?,
+            source_plain_http: source_plain_http?,
+            pxe_url: pxe_url.unwrap_or_else(|| external_url.clone()),
+            external_url,
+            metrics_listen: metrics_listen?,
+            allowed_origins: origins(allowed_origins?),
+            min_version: min_version?,
+            broken_versions: broken_versions?,
+            recheck_interval: recheck_interval?,
+            limits: limits?,
+            timeouts: timeouts?,
+            logging: logging?,
+            raw: Raw::default(),
+        })
+    }
+
+    fn limits(&mut self) -> Option<Limits> {
+        let body = self.one("body-limit", values::size);
+        let connections = self.one("max-connections", values::number);
+        let builds = self.maybe("max-builds", values::number);
+        let fetches = self.one("max-fetches", values::number);
+        Some(Limits {
+            body: body?,
+            connections: connections?,
+            builds: builds.unwrap_or_else(processors),
+            fetches: fetches?,
+        })
+    }
+
+    fn timeouts(&mut self) -> Option<Timeouts> {
+        let answer = self.one("answer-timeout", values::duration);
+        let header = self.one("header-timeout", values::duration);
+        let grace = self.one("shutdown-grace", values::duration);
+        Some(Timeouts { answer: answer?, header: header?, grace: grace? })
+    }
+
+    fn logging(&mut self) -> Option<Logging> {
+        let filter = self.one("log-level", values::log_filter);
+        let format = self.one("log-format", values::log_format);
+        Some(Logging { filter: filter?, format: format? })
+    }
+
+    fn external_url(&mut self, listen: Option<SocketAddr>) -> Option<String> {
+        if self.raw.get("external-url").is_some() {
+            return self.maybe("external-url", values::own_url);
+        }
+        listen.map(|address| format!("http://{address}"))
+    }
+
+    /// A key that always has a value.
+    fn one<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        if self.raw.get(name).is_none() {
+            self.problem(name, Origin::Default, "expected a value".to_owned());
+        }
+        self.maybe(name, parse)
+    }
+
+    /// A key that may have no value.
+    fn maybe<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        self.many(name, parse)?.pop()
+    }
+
+    fn many<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        let Some(given) = self.raw.get(name) else { return Some(Vec::new()) };
+        let mut parsed = Vec::new();
+        let mut wrong = false;
+        for text in &given.texts {
+            match parse(text) {
+                Ok(value) => parsed.push(value),
+                Err(expected) => {
+                    wrong = true;
+                    self.problem(name, given.origin.clone(), format!("`{text}`: {expected}"));
+                }
+            }
+        }
+        (!wrong).then_some(parsed)
+    }
+
+    fn problem(&mut self, name: &str, origin: Origin, text: String) {
+        self.problems.push(Problem { key: Some(name.to_owned()), origin, text });
+    }
+}
+
+fn origins(given: Vec<String>) -> Origins {
+    if given.iter().any(|origin| origin == "*") { Origins::Any } else { Origins::Only(given) }
+}
+
+fn processors() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}

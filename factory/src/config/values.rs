@@ -1,0 +1,215 @@
+//! Texts of configuration values → types. Every error says what was expected.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schematics::TalosVersion;
+use url::Url;
+
+/// Where Talos releases come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceAddress {
+    /// An OCI layout directory.
+    Layout(PathBuf),
+    /// A registry, and the namespace in front of every repository (empty for none).
+    Registry {
+        /// Host, with a port where it is not the usual one.
+        host: String,
+        /// Path in front of every repository, without slashes at its ends.
+        namespace: String,
+    },
+}
+
+impl std::fmt::Display for SourceAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Layout(dir) => write!(f, "oci:{}", dir.display()),
+            Self::Registry { host, namespace } if namespace.is_empty() => write!(f, "registry:{host}"),
+            Self::Registry { host, namespace } => write!(f, "registry:{host}/{namespace}"),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Plain,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Which web origins may call us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// All of them.
+    Any,
+    /// These, compared without regard to case.
+    Only(Vec<String>),
+}
+
+type Parsed<T> = Result<T, String>;
+
+pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as `127.0.0.1:8080`".to_owned())
+}
+
+pub(super) fn optional_address(text: &str) -> Parsed<Option<SocketAddr>> {
+    if matches!(text, "" | "off") { Ok(None) } else { address(text).map(Some) }
+}
+
+pub(super) fn directory(text: &str) -> Parsed<PathBuf> {
+    if text.is_empty() { Err("expected a directory".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+pub(super) fn source(text: &str) -> Parsed<SourceAddress> {
+    let wrong = || "expected `oci:DIR` or `registry:HOST[/NAMESPACE]`".to_owned();
+    match text.split_once(':') {
+        Some(("oci", dir)) if !dir.is_empty() => Ok(SourceAddress::Layout(PathBuf::from(dir))),
+        Some(("registry", place)) => {
+            let (host, namespace) = place.split_once('/').unwrap_or((place, ""));
+            let namespace = namespace.trim_matches('/');
+            let part =
+                |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/' | '[' | ']');
+            if host.is_empty() || !place.chars().all(part) {
+                return Err(wrong());
+            }
+            Ok(SourceAddress::Registry { host: host.to_owned(), namespace: namespace.to_owned() })
+        }
+        Some(_) | None => Err(wrong()),
+    }
+}
+
+/// An address of ours, without a slash at its end, ready to have a path put behind it.
+pub(super) fn own_url(text: &str) -> Parsed<String> {
+    let url =
+        Url::parse(text).map_err(|_| "expected a URL such as `https://factory.example.com`".to_owned())?;
+    let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    if !fits || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err("expected an http or https URL without user, query and fragment".to_owned());
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+pub(super) fn version(text: &str) -> Parsed<TalosVersion> {
+    text.parse().map_err(|_| "expected a Talos version such as `1.13.0`".to_owned())
+}
+
+pub(super) fn duration(text: &str) -> Parsed<Duration> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| "expected a duration such as `90s` or `15m`".to_owned())?;
+    if duration > MAX_DURATION { Err("expected at most 30 days".to_owned()) } else { Ok(duration) }
+}
+
+/// The longest duration that can be configured; timers could not take much longer ones.
+const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
+
+pub(super) fn size(text: &str) -> Parsed<usize> {
+    let bytes: bytesize::ByteSize =
+        text.parse().map_err(|_| "expected a number of bytes such as `65536` or `64KiB`".to_owned())?;
+    match usize::try_from(bytes.as_u64()) {
+        Ok(size) if (1..=MAX_BODY).contains(&size) => Ok(size),
+        Ok(_) | Err(_) => Err("expected between one byte and 1 MiB".to_owned()),
+    }
+}
+
+/// The longest body that can be allowed: what a stored schematic may have.
+const MAX_BODY: usize = 1 << 20;
+
+pub(super) fn number(text: &str) -> Parsed<NonZeroUsize> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(number) if number.get() <= MAX_NUMBER => Ok(number),
+        Ok(_) | Err(_) => Err(format!("expected a number from 1 to {MAX_NUMBER}")),
+    }
+}
+
+/// The highest concurrency that can be configured.
+const MAX_NUMBER: usize = 65_536;
+
+pub(super) fn switch(text: &str) -> Parsed<bool> {
+    text.parse().map_err(|_| "expected `true` or `false`".to_owned())
+}
+
+pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
+    match text {
+        "plain" => Ok(LogFormat::Plain),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected `plain` or `json`".to_owned()),
+    }
+}
+
+pub(super) fn log_filter(text: &str) -> Parsed<String> {
+    let parsed = tracing_subscriber::EnvFilter::builder().parse(text);
+    parsed
+        .map(|_| text.to_owned())
+        .map_err(|_| "expected a level or a filter such as `info,factory=debug`".to_owned())
+}
+
+pub(super) fn origin(text: &str) -> Parsed<String> {
+    let wrong = || "expected `*` or an origin such as `https://example.com`".to_owned();
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let printed = url.origin().ascii_serialization();
+    if printed.eq_ignore_ascii_case(text) { Ok(printed) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_print_as_they_are_written() {
+        for text in ["oci:target/reference", "registry:ghcr.io", "registry:localhost:5000/mirror/talos"] {
+            assert_eq!(source(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "oci:",
+            "registry:",
+            "registry:/x",
+            "ghcr.io",
+            "https://ghcr.io",
+            "registry:a b",
+            "registry:u@h",
+        ] {
+            assert!(source(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn own_urls_lose_the_slash_at_their_end() {
+        assert_eq!(own_url("http://127.0.0.1:8080/").unwrap(), "http://127.0.0.1:8080");
+        assert_eq!(own_url("https://example.com/factory/").unwrap(), "https://example.com/factory");
+        for text in ["", "example.com", "ftp://x", "http://u:p@x", "http://x/?a=b", "http://x/#a"] {
+            assert!(own_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_sizes_and_durations_have_bounds() {
+        assert_eq!(size("64KiB"), Ok(65_536));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        for text in ["0", "2MiB", "-1", "many"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+        for text in ["0", "-1", "70000", ""] {
+            assert!(number(text).is_err(), "{text}");
+        }
+        for text in ["5", "", "forever", "31days"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_origin_has_no_path() {
+        assert_eq!(origin("https://Example.com").unwrap(), "https://example.com");
+        for text in ["https://example.com/", "example.com", "null", ""] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The route table, all of it.
+
+mod body;
+mod cors;
+mod disposition;
+mod error;
+mod health;
+mod images;
+mod json;
+mod layers;
+mod path;
+mod range;
+mod registry;
+mod schematics;
+mod secureboot;
+mod ui;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use hyper::body::Incoming;
+use tower::{Service, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+
+/// Who serves what. A route is one line here, one thin handler, and a test from outside.
+fn routes() -> Router<App> {
+    Router::new()
+        // Clients that boot, and people who download.
+        .route("/image/{schematic}/{version}/{path}", get(images::image))
+        // Schematics.
+        .route("/schematics", post(schematics::create))
+        .route("/schematics/{schematic}", get(schematics::read))
+        // Container clients.
+        .route("/v2", get(registry::base))
+        .route("/v2/{*path}", get(registry::resource))
+        // Keys.
+        .route("/secureboot/signing-cert.pem", get(secureboot::certificate))
+        // Operators.
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        // People and language models.
+        .route("/", get(ui::landing))
+        .route("/llms.txt", get(ui::llms))
+}
+
+/// The whole service: the routes and what happens around each of them.
+pub fn service(
+    app: App,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static {
+    let origins = Arc::new(app.config.allowed_origins.clone());
+    let router = routes()
+        .fallback(layers::no_route)
+        .method_not_allowed_fallback(layers::other_method)
+        .layer(from_fn_with_state(app.config.timeouts.answer, layers::hurry))
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(from_fn_with_state(origins, cors::layer))
+        .layer(from_fn(layers::observe))
+        .with_state(app);
+    // Around the router, since it is the path that is routed.
+    ServiceBuilder::new().map_request(path::normalise::<Incoming>).service(router)
+}

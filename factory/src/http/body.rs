@@ -1,0 +1,148 @@
+//! Images as responses.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use builder::{BlobStore, VirtualImage};
+use futures::StreamExt as _;
+use schematics::Digest;
+
+use super::disposition;
+use super::error::{ApiError, chain};
+use super::range::{self, Decision};
+
+/// An asset of a version never changes, so nobody needs to ask again.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+/// What a client asked about a body.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// GET or HEAD.
+    pub(super) method: Method,
+    /// Range and conditions are in here.
+    pub(super) headers: HeaderMap,
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub(super) struct Download {
+    /// The bytes.
+    pub(super) image: VirtualImage,
+    /// The digest that changes whenever the bytes do.
+    pub(super) etag: Digest,
+    /// What the route calls it; decides the content type.
+    pub(super) name: String,
+    /// What the client wants to save it as, instead of its name.
+    pub(super) save_as: Option<String>,
+}
+
+/// Answers with an image: whole, in part, or not at all, as the request's conditions say.
+///
+/// Bytes are read as the client takes them. HEAD says what GET would, and reads nothing.
+#[must_use]
+pub(super) fn serve(download: &Download, store: &Arc<dyn BlobStore>, wanted: &Wanted) -> Response {
+    let etag = format!("\"{}\"", download.etag.hex());
+    let len = download.image.len();
+    let decision = range::decide(&wanted.method, &wanted.headers, &etag, len);
+    let (status, part) = match decision {
+        Decision::Whole => (StatusCode::OK, 0..len),
+        Decision::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Decision::NotModified => (StatusCode::NOT_MODIFIED, 0..0),
+        Decision::PreconditionFailed => {
+            return refused(
+                StatusCode::PRECONDITION_FAILED,
+                "the file is not the one `If-Match` names",
+                &etag,
+                len,
+            );
+        }
+        Decision::PastTheEnd => {
+            let text = "the range begins behind the end of the file";
+            return refused(StatusCode::RANGE_NOT_SATISFIABLE, text, &etag, len);
+        }
+    };
+    let mut response = status.into_response();
+    let headers = response.headers_mut();
+    describe(headers, &etag);
+    if status == StatusCode::NOT_MODIFIED {
+        return response;
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&download.name)));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
+    let name = download.save_as.as_deref().unwrap_or(&download.name);
+    headers.insert(header::CONTENT_DISPOSITION, disposition::attachment(name));
+    if status == StatusCode::PARTIAL_CONTENT {
+        set(headers, header::CONTENT_RANGE, &format!("bytes {}-{}/{len}", part.start, part.end - 1));
+    }
+    if wanted.method != Method::HEAD {
+        let pieces = download.image.read(Arc::clone(store), part);
+        let span = tracing::Span::current();
+        *response.body_mut() = Body::from_stream(pieces.inspect(move |piece| {
+            if let Err(error) = piece {
+                span.in_scope(|| tracing::error!(error = chain(error), "a download broke off"));
+            }
+        }));
+    }
+    response
+}
+
+fn describe(headers: &mut HeaderMap, etag: &str) {
+    set(headers, header::ETAG, etag);
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(IMMUTABLE));
+}
+
+fn refused(status: StatusCode, text: &str, etag: &str, len: u64) -> Response {
+    let mut response = ApiError::new(status, "conditions_not_met", text).into_response();
+    let headers = response.headers_mut();
+    set(headers, header::ETAG, etag);
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if status == StatusCode::RANGE_NOT_SATISFIABLE {
+        set(headers, header::CONTENT_RANGE, &format!("bytes */{len}"));
+    }
+    response
+}
+
+fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
+    // Digits, hexadecimal and quotes are always a header value.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// The content type by the last extension. Firmware compares it byte for byte, so there are no parameters.
+#[must_use]
+pub(super) fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("efi") => "application/efi",
+        Some("iso") => "application/x-iso9660-image",
+        Some("xz") => "application/x-xz",
+        Some("gz") => "application/gzip",
+        Some("qcow2") => "application/x-qemu-disk",
+        Some(_) | None => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_the_ones_firmware_and_clients_compare() {
+        for (name, kind) in [
+            ("metal-amd64-uki.efi", "application/efi"),
+            ("metal-amd64.iso", "application/x-iso9660-image"),
+            ("initramfs-amd64.xz", "application/x-xz"),
+            ("gcp-amd64.raw.tar.gz", "application/gzip"),
+            ("metal-amd64.qcow2", "application/x-qemu-disk"),
+            ("metal-amd64.raw.zst", "application/octet-stream"),
+            ("installer-amd64.tar", "application/octet-stream"),
+            ("kernel-amd64", "application/octet-stream"),
+        ] {
+            assert_eq!(content_type(name), kind, "{name}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Pages.
+
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use axum::response::Html;
+use web::Landing;
+
+use super::layers::SERVER;
+use crate::app::App;
+
+const CACHE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-cache")];
+
+/// `GET /`.
+pub(super) async fn landing(State(app): State<App>) -> ([(HeaderName, &'static str); 1], Html<String>) {
+    let page = Landing { name: SERVER, url: &app.config.external_url };
+    (CACHE, Html(page.html()))
+}
+
+/// `GET /llms.txt`.
+pub(super) async fn llms(State(app): State<App>) -> String {
+    Landing { name: SERVER, url: &app.config.external_url }.llms()
+}

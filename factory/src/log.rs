@@ -1,0 +1,19 @@
+//! Log lines.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::{LogFormat, Logging};
+
+/// Begins to log to standard error. A second call changes nothing.
+pub fn start(logging: &Logging) {
+    let filter = EnvFilter::builder().parse_lossy(&logging.filter);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // It fails only when somebody else already logs, which is as good.
+    drop(match logging.format {
+        LogFormat::Plain => subscriber.with_target(false).finish().try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).with_span_list(false).finish().try_init(),
+    });
+}

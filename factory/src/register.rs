@@ -1,0 +1,212 @@
+//! Registering schematics, and finding them again.
+
+use std::sync::Arc;
+
+use builder::RecordStore;
+use builder::store::{RecordError, RecordKind};
+use bytes::Bytes;
+use metrics::{counter, gauge};
+use moka::future::Cache;
+use schematics::{Blame, Blamed, DecodeError, RoundTripError, Schematic, SchematicId};
+
+/// Schematics are stored as their canonical text, under its digest: on disk, `<data>/schematics/<id>`.
+const KIND: RecordKind = RecordKind("schematics");
+/// How many bytes of schematics are kept in memory.
+const CACHED_BYTES: u64 = 32 << 20;
+
+/// The schematics of this factory. Clones share everything.
+///
+/// A schematic never changes, since its id is the digest of its text; so what was read once is right for ever, and
+/// nothing is remembered about ids that are not there.
+#[derive(Debug, Clone)]
+pub struct Register {
+    records: Arc<dyn RecordStore>,
+    cache: Cache<SchematicId, Arc<Stored>>,
+}
+
+/// A registered schematic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its id.
+    pub id: SchematicId,
+    /// Its one canonical text.
+    pub canonical: String,
+    /// What the text says.
+    pub schematic: Schematic,
+}
+
+/// Why a schematic was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The text is no schematic.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// It names an owner, and nobody is authenticated here.
+    #[error("owner field is only supported in Enterprise edition")]
+    Owned,
+    /// It would not come back as it was.
+    #[error(transparent)]
+    RoundTrip(#[from] RoundTripError),
+    /// It is not stored.
+    #[error("could not store schematic {id}")]
+    Store {
+        /// Its id.
+        id: SchematicId,
+        /// Why.
+        #[source]
+        source: RecordError,
+    },
+}
+
+impl Blamed for RegisterError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Decode(_) | Self::Owned | Self::RoundTrip(_) => Blame::Caller,
+            Self::Store { source, .. } => source.blame(),
+        }
+    }
+}
+
+/// Why a schematic was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// Nobody registered it here. The words are Image Factory's, which clients match.
+    #[error("schematic ID \"{id}\" not found")]
+    Unknown {
+        /// Its id.
+        id: SchematicId,
+    },
+    /// It could not be read.
+    #[error("could not read schematic {id}")]
+    Store {
+        /// Its id.
+        id: SchematicId,
+        /// Why.
+        #[source]
+        source: RecordError,
+    },
+    /// What is stored is not what was registered.
+    #[error("the stored text of schematic {id} is damaged")]
+    Damaged {
+        /// Its id.
+        id: SchematicId,
+    },
+}
+
+impl Blamed for FindError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Unknown { .. } => Blame::Missing,
+            Self::Store { source, .. } => source.blame(),
+            Self::Damaged { .. } => Blame::Ours,
+        }
+    }
+}
+
+impl Register {
+    /// The register whose schematics are in `records`.
+    #[must_use]
+    pub fn new(records: Arc<dyn RecordStore>) -> Self {
+        let weigh = |_: &SchematicId, stored: &Arc<Stored>| {
+            // The parsed form takes about as much again as the text.
+            u32::try_from(stored.canonical.len() * 2 + 256).unwrap_or(u32::MAX)
+        };
+        Self { records, cache: Cache::builder().max_capacity(CACHED_BYTES).weigher(weigh).build() }
+    }
+
+    /// Registers what a client posted. Registering a schematic again changes nothing and answers the same.
+    ///
+    /// # Errors
+    /// When the text is no schematic, or one that cannot be kept as it is.
+    pub async fn create(&self, text: &[u8]) -> Result<Arc<Stored>, RegisterError> {
+        let schematic = Schematic::decode(text)?;
+        if !schematic.owner.is_empty() {
+            return Err(RegisterError::Owned);
+        }
+        schematic.check_round_trip()?;
+        let canonical = schematic.canonical();
+        let id = SchematicId::of_canonical(&canonical);
+        let stored = |source| RegisterError::Store { id, source };
+        if self.cache.contains_key(&id)
+            || self.records.get(KIND, id.digest()).await.map_err(stored)?.is_some()
+        {
+            counter!("image_factory_schematic_duplicate_create_total").increment(1);
+        } else {
+            self.records.put(KIND, id.digest(), Bytes::from(canonical.clone())).await.map_err(stored)?;
+            counter!("image_factory_schematic_create_total").increment(1);
+        }
+        let stored = Arc::new(Stored { id, canonical, schematic });
+        self.remember(Arc::clone(&stored)).await;
+        Ok(stored)
+    }
+
+    /// Finds a schematic.
+    ///
+    /// # Errors
+    /// When it was never registered here, or cannot be read.
+    pub async fn find(&self, id: SchematicId) -> Result<Arc<Stored>, FindError> {
+        counter!("image_factory_schematic_get_total").increment(1);
+        if let Some(stored) = self.cache.get(&id).await {
+            return Ok(stored);
+        }
+        let read =
+            self.records.get(KIND, id.digest()).await.map_err(|source| FindError::Store { id, source })?;
+        let text = read.ok_or(FindError::Unknown { id })?;
+        let canonical = String::from_utf8(text.into()).map_err(|_| FindError::Damaged { id })?;
+        let schematic = Schematic::decode(&canonical).map_err(|_| FindError::Damaged { id })?;
+        if SchematicId::of_canonical(&canonical) != id {
+            return Err(FindError::Damaged { id });
+        }
+        let stored = Arc::new(Stored { id, canonical, schematic });
+        self.remember(Arc::clone(&stored)).await;
+        Ok(stored)
+    }
+
+    async fn remember(&self, stored: Arc<Stored>) {
+        self.cache.insert(stored.id, stored).await;
+        #[expect(clippy::cast_precision_loss, reason = "a gauge of things in memory")]
+        gauge!("image_factory_schematic_cache_size").set(self.cache.entry_count() as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use builder::store::{DirRecords, MemoryRecords};
+
+    const VANILLA: &str = "376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba";
+
+    #[tokio::test]
+    async fn a_schematic_is_found_by_another_register_on_the_same_records() {
+        let root = tempfile::tempdir().unwrap();
+        let records = || Arc::new(DirRecords::open(root.path()).unwrap());
+        let created =
+            Register::new(records()).create(b"customization: {extraKernelArgs: [vga=791]}").await.unwrap();
+        let found = Register::new(records()).find(created.id).await.unwrap();
+        assert_eq!(found, created);
+        let path = root.path().join("schematics").join(created.id.to_string());
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), created.canonical);
+        fs_err::write(path, "customization: {}\n").unwrap();
+        assert!(matches!(Register::new(records()).find(created.id).await, Err(FindError::Damaged { .. })));
+    }
+
+    #[tokio::test]
+    async fn creating_twice_gives_the_same_id() {
+        let register = Register::new(Arc::new(MemoryRecords::default()));
+        let first = register.create(b"{}").await.unwrap();
+        let second = register.create(b"customization:\n").await.unwrap();
+        assert_eq!((first.id.to_string().as_str(), first.id), (VANILLA, second.id));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_kept_is_the_callers_mistake() {
+        let register = Register::new(Arc::new(MemoryRecords::default()));
+        let not_faithful = r#"customization: {extraKernelArgs: ["  a\nb"]}"#;
+        for text in ["something:", "", "owner: alice", "[]", not_faithful] {
+            let error = register.create(text.as_bytes()).await.unwrap_err();
+            assert_eq!(error.blame(), Blame::Caller, "{text}: {error}");
+        }
+        let missing = register.find(SchematicId::of_canonical("nothing")).await.unwrap_err();
+        assert_eq!(missing.blame(), Blame::Missing);
+    }
+}
