@@ -8,6 +8,7 @@ pub mod cpio;
 pub mod crc32;
 pub mod dump;
 pub mod fat;
+pub mod pe;
 mod runs;
 pub mod xz_raw;
 pub mod zstd_raw;

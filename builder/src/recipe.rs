@@ -1,1 +1,4 @@
 //! How each kind of image is put together from ready inputs. Pure: extents in, extents out.
+
+pub mod initramfs;
+pub mod uki;
