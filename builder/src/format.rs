@@ -4,11 +4,14 @@
 //! [`VirtualImage`](crate::image::VirtualImage). Cooked formats make real bytes, once per input, and store them.
 
 mod civil;
+pub mod compress;
 pub mod cpio;
 pub mod crc32;
 pub mod dump;
 pub mod fat;
 pub mod pe;
 mod runs;
+pub mod squashfs;
+pub mod squashfs_read;
 pub mod xz_raw;
 pub mod zstd_raw;
