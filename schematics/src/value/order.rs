@@ -1,5 +1,7 @@
 //! The order of mapping keys in canonical text: numbers by value, then texts with digit runs compared as numbers.
 
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
+
 use super::Value;
 
 /// Whether `a` comes before `b`.
@@ -18,6 +20,10 @@ pub(super) fn less(a: &Value, b: &Value) -> bool {
             (Value::Uint(x), Value::Uint(y)) => x < y,
             _ => false,
         };
+    }
+    if let (Value::Timestamp(x), Value::Timestamp(y)) = (a, b) {
+        // The library leaves their order to chance.
+        return x < y;
     }
     match (text(a), text(b)) {
         (Some(x), Some(y)) => text_less(&x, &y),
@@ -102,11 +108,11 @@ fn run(text: &[char], at: usize, begun: bool) -> (i64, usize) {
 }
 
 fn is_digit(c: char) -> bool {
-    c.is_ascii_digit() || (!c.is_ascii() && c.is_numeric())
+    c.general_category() == GeneralCategory::DecimalNumber
 }
 
 fn is_letter(c: char) -> bool {
-    c.is_alphabetic()
+    c.general_category_group() == GeneralCategoryGroup::Letter
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 /// The canonical spelling (RFC 3339 with the fewest fractional digits) of a point in time.
 ///
-/// Accepted are `Y-M-D`, `Y-M-D h:m:s[.f]` without a zone, and `Y-M-DTh:m:s[.f]` (or `t`) with `Z` or an offset. The year has
+/// Accepted are `Y-M-D`, `Y-M-D h:m:s[.f]` with any number of blanks and without a zone, and `Y-M-DTh:m:s[.f]` (or `t`) with `Z` or an offset. The year has
 /// four digits, everything else one or two. Times keep their own offset.
 pub(super) fn canonical(text: &str) -> Option<String> {
     let mut rest = Rest(text.as_bytes());
@@ -16,6 +16,9 @@ pub(super) fn canonical(text: &str) -> Option<String> {
     }
     let date = format!("{year:04}-{month:02}-{day:02}");
     let Some(separator) = rest.next() else { return Some(format!("{date}T00:00:00Z")) };
+    if separator == b' ' {
+        rest.skip_spaces();
+    }
     let clock = rest.clock()?;
     let zone = match separator {
         b' ' => "Z".to_owned(),
@@ -42,6 +45,12 @@ impl Rest<'_> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
+    }
+
+    fn skip_spaces(&mut self) {
+        while let [b' ', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
     }
 
     fn byte(&mut self, expected: u8) -> Option<()> {
