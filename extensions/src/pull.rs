@@ -97,6 +97,7 @@ pub async fn pull_platform(
     let manifest = &platform.manifest;
     let diff_ids = diff_ids(source, platform).await?;
     let budget = Arc::new(AtomicU64::new(limits.content));
+    // Gathered first: a lazy iterator of references would make this future one that cannot be sent to a thread.
     let jobs = manifest.layers.iter().zip(diff_ids).map(|(layer, diff_id)| Job {
         repository: platform.repository.clone(),
         layer: layer.clone(),
@@ -106,7 +107,8 @@ pub async fn pull_platform(
         budget: Arc::clone(&budget),
         scratch: Arc::clone(scratch),
     });
-    let layers: Vec<FetchedLayer> = stream::iter(jobs.map(|job| job.run(source)))
+    let jobs: Vec<Job> = jobs.collect();
+    let layers: Vec<FetchedLayer> = stream::iter(jobs.into_iter().map(|job| job.run(source)))
         .buffered(manifest.layers.len().max(1))
         .try_collect()
         .await?;
