@@ -1,25 +1,26 @@
 #![doc = include_str!("../README.md")]
 
-pub mod catalog;
 pub mod constraint;
-pub mod contents;
+pub mod cook;
 pub mod flatten;
 pub mod hostile;
+pub mod initramfs;
 pub mod layers;
 pub mod manifest;
+pub mod modules_dep;
 pub mod oci;
-pub mod overlays;
 pub mod parts;
 pub mod pull;
 pub mod reference;
-pub mod releases;
 pub mod source;
 pub mod virtual_extension;
 mod yaml;
 
 pub use constraint::{Constraint, ConstraintError};
+pub use cook::{CookError, CookOptions, CookedExtension, CookedLayer, ExtensionImage, Firmware, Kitchen};
 pub use hostile::HostileError;
 pub use manifest::{CompatibilityError, ExtensionManifest, ManifestError};
+pub use modules_dep::ModulesError;
 pub use pull::{Limits, PulledTree, pull_tree};
 pub use reference::{ImageName, ImageRef, Repository};
 pub use source::{ImageSource, LayoutSource, PullError, SourceSpec};

@@ -8,7 +8,7 @@ use crate::constraint::{Constraint, ConstraintError};
 use crate::yaml::{self, Node, YamlError, quoted};
 
 /// The largest `manifest.yaml` that is read. One can carry a whole schematic in its `extraInfo`.
-pub const MAX_MANIFEST: u64 = 256 * 1024;
+pub const MAX_MANIFEST: u64 = 128 * 1024;
 /// The only version of the manifest format there is.
 const FORMAT: &str = "v1alpha1";
 
