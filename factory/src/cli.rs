@@ -90,9 +90,6 @@ fn argument(key: &'static Key) -> Arg {
     match key.shape {
         Shape::Value => arg.action(ArgAction::Set),
         Shape::List => arg.action(ArgAction::Append).value_delimiter(','),
-        Shape::Switch => {
-            arg.action(ArgAction::Set).num_args(0..=1).require_equals(true).default_missing_value("true")
-        }
     }
 }
 
@@ -192,25 +189,14 @@ mod tests {
 
     #[test]
     fn flags_become_keys() {
-        let args = [
-            "factory",
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--source-plain-http",
-            "--broken-versions=1.2.3,1.2.4",
-        ];
+        let args = ["factory", "serve", "--listen", "127.0.0.1:0", "--broken-versions=1.2.3,1.2.4"];
         let Command::Serve(settings) = Cli::try_parse_from(args).unwrap().command else {
             panic!("not serve")
         };
         let given: Vec<_> = settings.flags.iter().map(|(key, texts)| (key.name, texts.join(" "))).collect();
         assert_eq!(
             given,
-            [
-                ("listen", "127.0.0.1:0".to_owned()),
-                ("source-plain-http", "true".to_owned()),
-                ("broken-versions", "1.2.3 1.2.4".to_owned())
-            ]
+            [("listen", "127.0.0.1:0".to_owned()), ("broken-versions", "1.2.3 1.2.4".to_owned())]
         );
         assert!(Cli::try_parse_from(["factory", "serve", "--no-such-flag"]).is_err());
     }

@@ -17,12 +17,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use extensions::SourceSpec;
 use schematics::TalosVersion;
 
-pub use load::load;
+pub use load::{load, of};
 pub use page::reference;
 use raw::{Origin, Raw};
-pub use values::{LogFormat, Origins, SourceAddress};
+pub use values::{LogFormat, Origins};
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -32,9 +33,7 @@ pub struct Config {
     /// Where everything is kept.
     pub data: PathBuf,
     /// Where releases come from.
-    pub source: SourceAddress,
-    /// Whether the source registry is spoken to without TLS.
-    pub source_plain_http: bool,
+    pub source: SourceSpec,
     /// How clients reach us; no slash at its end.
     pub external_url: String,
     /// How iPXE reaches us; no slash at its end.

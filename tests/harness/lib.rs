@@ -6,9 +6,11 @@
 pub mod esp;
 pub mod failure;
 pub mod file_server;
+pub mod http;
 pub mod netns;
 pub mod qemu;
 pub mod reference;
+pub mod server;
 pub mod tool;
 
 pub use failure::{Failure, or_skip};

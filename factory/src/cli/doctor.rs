@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use extensions::SourceSpec;
 use fs_err as fs;
 
 use super::{Outcome, say};
-use crate::config::{Config, SourceAddress};
+use crate::config::Config;
 use crate::start::DataLock;
 
 /// One finding.
@@ -61,21 +62,21 @@ fn data(config: &Config) -> Finding {
 
 fn source(config: &Config) -> Finding {
     match &config.source {
-        SourceAddress::Layout(dir) if fs::metadata(dir.join("oci-layout")).is_ok() => {
+        SourceSpec::Layout(dir) if fs::metadata(dir.join("oci-layout")).is_ok() => {
             Finding::Fine(format!("{} is an OCI layout", dir.display()))
         }
-        SourceAddress::Layout(dir) => Finding::Broken(
+        SourceSpec::Layout(dir) => Finding::Broken(
             format!("{} is no OCI layout: there is no file `oci-layout` in it", dir.display()),
             "make one with `factory release` or `skopeo copy`, or choose another `source`".to_owned(),
         ),
-        SourceAddress::Registry { host, .. } => registry(host, config.source_plain_http),
+        SourceSpec::Registry { tls, host, .. } => registry(host, *tls),
     }
 }
 
 /// Whether anything answers at the address of a registry.
-fn registry(host: &str, plain: bool) -> Finding {
+fn registry(host: &str, tls: bool) -> Finding {
     let bare = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
-    let address = if bare { host.to_owned() } else { format!("{host}:{}", if plain { 80 } else { 443 }) };
+    let address = if bare { host.to_owned() } else { format!("{host}:{}", if tls { 443 } else { 80 }) };
     let connected = std::net::ToSocketAddrs::to_socket_addrs(address.as_str())
         .and_then(|mut addresses| addresses.next().ok_or_else(|| std::io::Error::other("it has no address")))
         .and_then(|address| std::net::TcpStream::connect_timeout(&address, CONNECT));

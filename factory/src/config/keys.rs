@@ -7,8 +7,6 @@ pub enum Shape {
     Value,
     /// Several values: a list in the file, commas elsewhere, or the flag repeated.
     List,
-    /// `true` or `false`; the flag alone means `true`.
-    Switch,
 }
 
 /// One configuration key.
@@ -50,12 +48,8 @@ const fn list(name: &'static str, value: &'static str, default: &'static str, he
     Key { name, shape: Shape::List, value, default, secret: false, help }
 }
 
-const fn switch(name: &'static str, help: &'static str) -> Key {
-    Key { name, shape: Shape::Switch, value: "BOOL", default: "false", secret: false, help }
-}
-
 /// Every key there is.
-pub static KEYS: [Key; 20] = [
+pub static KEYS: [Key; 19] = [
     key(
         "listen",
         "ADDR",
@@ -72,11 +66,7 @@ pub static KEYS: [Key; 20] = [
         "source",
         "SOURCE",
         "registry:ghcr.io",
-        "Where Talos releases come from: `oci:DIR` for an OCI layout directory, or `registry:HOST[/NAMESPACE]`.",
-    ),
-    switch(
-        "source-plain-http",
-        "Talk to the source registry without TLS. Only for registries on the same machine or network.",
+        "Where Talos releases come from: `oci:DIR` for an OCI layout directory, or `registry:HOST[:PORT][/NAMESPACE]`. Put `http://` before the host of a registry without TLS; on loopback that is the default.",
     ),
     key(
         "external-url",

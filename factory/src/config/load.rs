@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
 
-use super::raw::{Origin, Raw};
+use super::keys::Key;
+use super::raw::{Origin, Raw, split, unknown};
 use super::values::{self, Origins};
 use super::{Config, ConfigErrors, Limits, Logging, Problem, Timeouts};
 
@@ -23,6 +24,30 @@ pub fn load(file: Option<PathBuf>, flags: impl FnOnce(&mut Raw)) -> Result<Confi
 #[expect(clippy::disallowed_methods, reason = "configuration is what the environment is for")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The configuration of these keys over the defaults, whatever the environment says.
+///
+/// # Errors
+/// All problems at once, also for keys that do not exist.
+pub fn of(keys: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    let mut problems = Vec::new();
+    let config = load_from(
+        None,
+        |_| None,
+        |raw| {
+            for (name, text) in keys {
+                let origin = Origin::Flag(format!("--{name}"));
+                match Key::find(name) {
+                    Some(key) => raw.set(key, split(key, text), origin),
+                    None => {
+                        problems.push(Problem { key: Some((*name).to_owned()), origin, text: unknown(name) })
+                    }
+                }
+            }
+        },
+    );
+    if problems.is_empty() { config } else { Err(ConfigErrors { problems }) }
 }
 
 pub(super) fn load_from(
@@ -55,7 +80,6 @@ impl Reader<'_> {
         let listen = self.one("listen", values::address);
         let data = self.one("data", values::directory);
         let source = self.one("source", values::source);
-        let source_plain_http = self.one("source-plain-http", values::switch);
         let external_url = self.external_url(listen);
         let pxe_url = self.maybe("pxe-url", values::own_url);
         let metrics_listen = self.one("metrics-listen", values::optional_address);
@@ -71,7 +95,6 @@ impl Reader<'_> {
             listen: listen?,
             data: data?,
             source: source?,
-            source_plain_http: source_plain_http?,
             pxe_url: pxe_url.unwrap_or_else(|| external_url.clone()),
             external_url,
             metrics_listen: metrics_listen?,

@@ -22,7 +22,6 @@ fn note(key: &Key) -> &'static str {
     match key.shape {
         Shape::Value => "",
         Shape::List => " · a list: several values separated by commas, or a YAML list",
-        Shape::Switch => " · the flag alone means `true`",
     }
 }
 

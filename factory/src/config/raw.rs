@@ -119,7 +119,7 @@ fn read_file(path: &Path) -> Result<String, String> {
     }
 }
 
-fn unknown(name: &str) -> String {
+pub(super) fn unknown(name: &str) -> String {
     let close = |key: &&Key| key.name.replace('-', "") == name.replace(['-', '_', '.'], "").to_lowercase();
     match KEYS.iter().find(close) {
         Some(key) => format!("there is no such key; did you mean `{}`?", key.name),

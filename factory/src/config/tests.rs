@@ -37,7 +37,7 @@ fn the_defaults_serve_on_this_machine_alone() {
 
 #[test]
 fn flags_win_over_the_environment_and_the_environment_over_the_file() {
-    let file = "listen: 127.0.0.1:1\ndata: /from/file\nmax-builds: 3\nsource-plain-http: true\n";
+    let file = "listen: 127.0.0.1:1\ndata: /from/file\nmax-builds: 3\n";
     let config = loaded(
         file,
         &[("FACTORY_LISTEN", "127.0.0.1:2"), ("FACTORY_DATA", "/from/env")],
@@ -47,7 +47,6 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.data, PathBuf::from("/from/env"));
     assert_eq!(config.limits.builds.get(), 3);
-    assert!(config.source_plain_http);
 }
 
 #[test]

@@ -5,32 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use extensions::SourceSpec;
 use schematics::TalosVersion;
 use url::Url;
-
-/// Where Talos releases come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceAddress {
-    /// An OCI layout directory.
-    Layout(PathBuf),
-    /// A registry, and the namespace in front of every repository (empty for none).
-    Registry {
-        /// Host, with a port where it is not the usual one.
-        host: String,
-        /// Path in front of every repository, without slashes at its ends.
-        namespace: String,
-    },
-}
-
-impl std::fmt::Display for SourceAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Layout(dir) => write!(f, "oci:{}", dir.display()),
-            Self::Registry { host, namespace } if namespace.is_empty() => write!(f, "registry:{host}"),
-            Self::Registry { host, namespace } => write!(f, "registry:{host}/{namespace}"),
-        }
-    }
-}
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,22 +41,9 @@ pub(super) fn directory(text: &str) -> Parsed<PathBuf> {
     if text.is_empty() { Err("expected a directory".to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 
-pub(super) fn source(text: &str) -> Parsed<SourceAddress> {
-    let wrong = || "expected `oci:DIR` or `registry:HOST[/NAMESPACE]`".to_owned();
-    match text.split_once(':') {
-        Some(("oci", dir)) if !dir.is_empty() => Ok(SourceAddress::Layout(PathBuf::from(dir))),
-        Some(("registry", place)) => {
-            let (host, namespace) = place.split_once('/').unwrap_or((place, ""));
-            let namespace = namespace.trim_matches('/');
-            let part =
-                |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/' | '[' | ']');
-            if host.is_empty() || !place.chars().all(part) {
-                return Err(wrong());
-            }
-            Ok(SourceAddress::Registry { host: host.to_owned(), namespace: namespace.to_owned() })
-        }
-        Some(_) | None => Err(wrong()),
-    }
+pub(super) fn source(text: &str) -> Parsed<SourceSpec> {
+    let spec = text.parse::<SourceSpec>();
+    spec.map_err(|_| "expected `oci:DIR` or `registry:HOST[:PORT][/NAMESPACE]`".to_owned())
 }
 
 /// An address of ours, without a slash at its end, ready to have a path put behind it.
@@ -128,10 +92,6 @@ pub(super) fn number(text: &str) -> Parsed<NonZeroUsize> {
 /// The highest concurrency that can be configured.
 const MAX_NUMBER: usize = 65_536;
 
-pub(super) fn switch(text: &str) -> Parsed<bool> {
-    text.parse().map_err(|_| "expected `true` or `false`".to_owned())
-}
-
 pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
     match text {
         "plain" => Ok(LogFormat::Plain),
@@ -160,25 +120,6 @@ pub(super) fn origin(text: &str) -> Parsed<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sources_print_as_they_are_written() {
-        for text in ["oci:target/reference", "registry:ghcr.io", "registry:localhost:5000/mirror/talos"] {
-            assert_eq!(source(text).unwrap().to_string(), text);
-        }
-        for text in [
-            "",
-            "oci:",
-            "registry:",
-            "registry:/x",
-            "ghcr.io",
-            "https://ghcr.io",
-            "registry:a b",
-            "registry:u@h",
-        ] {
-            assert!(source(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn own_urls_lose_the_slash_at_their_end() {
