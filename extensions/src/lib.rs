@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+pub mod catalog;
 pub mod constraint;
+pub mod contents;
 pub mod cook;
 pub mod flatten;
 pub mod hostile;
@@ -10,9 +12,11 @@ pub mod layers;
 pub mod manifest;
 pub mod modules_dep;
 pub mod oci;
+pub mod overlays;
 pub mod parts;
 pub mod pull;
 pub mod reference;
+pub mod releases;
 pub mod source;
 pub mod virtual_extension;
 mod yaml;

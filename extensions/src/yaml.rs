@@ -20,6 +20,24 @@ pub(crate) enum Node {
     Map(Vec<(String, Node)>),
 }
 
+impl Node {
+    /// The value of a key, when this is a mapping that has it.
+    pub(crate) fn field(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::Text(_) | Self::List(_) => None,
+        }
+    }
+
+    /// The text of a key.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match self.field(key)? {
+            Self::Text(text) => Some(text),
+            Self::List(_) | Self::Map(_) => None,
+        }
+    }
+}
+
 /// Why a text is not a document we read.
 #[derive(Debug, thiserror::Error)]
 pub enum YamlError {

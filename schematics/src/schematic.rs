@@ -1,5 +1,6 @@
 //! The schematic: what somebody wants in an image, independent of any Talos version.
 
+use crate::blame::{Blame, Blamed};
 use crate::canonical;
 use crate::decode::DecodeError;
 use crate::extension::{ExtensionName, ExtensionNameError};
@@ -136,6 +137,12 @@ pub enum RoundTripError {
         /// The field that changes.
         field: &'static str,
     },
+}
+
+impl Blamed for RoundTripError {
+    fn blame(&self) -> Blame {
+        Blame::Caller
+    }
 }
 
 impl Schematic {

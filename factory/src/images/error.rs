@@ -1,0 +1,89 @@
+//! Why an image cannot be opened.
+
+use std::sync::Arc;
+
+use schematics::{Blame, Blamed, TalosVersion};
+
+use super::index::IndexError;
+
+/// Why an image cannot be opened. The texts of callers' mistakes are Sidero's Image Factory's, which clients match.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OpenError {
+    /// This build does not make it.
+    #[error("{what} are not made by this factory yet; kernel, initramfs, cmdline, UKI and ISO are")]
+    NotMade {
+        /// What was asked for, in the plural.
+        what: &'static str,
+    },
+    /// Nothing can be signed here.
+    #[error("error enhancing profile from schematic: secure boot is disabled")]
+    SecureBootDisabled,
+    /// The version is too old for something the schematic asks for.
+    #[error("error enhancing profile from schematic: {what} is not supported for Talos version {version}")]
+    TooOld {
+        /// What the schematic asks for.
+        what: &'static str,
+        /// The version.
+        version: TalosVersion,
+    },
+    /// The schematic asks for something that there is not.
+    #[error("error enhancing profile from schematic: {0}")]
+    Schematic(String),
+    /// An input could not be had.
+    #[error("{public}")]
+    Input {
+        /// Whose fault it is.
+        blame: Blame,
+        /// What a client may know.
+        public: String,
+        /// Why.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The pieces do not fit together.
+    #[error("the image could not be laid out")]
+    Layout(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The index failed.
+    #[error("the image could not be remembered")]
+    Index(#[source] Arc<IndexError>),
+    /// The build ended without a result.
+    #[error("the build was abandoned; try again")]
+    Abandoned,
+}
+
+impl OpenError {
+    /// An input that could not be had: callers' mistakes are told as they are, anything else by what failed.
+    pub fn input<E>(what: &str, error: E) -> Self
+    where
+        E: Blamed + std::error::Error + Send + Sync + 'static,
+    {
+        let blame = error.blame();
+        let public = match blame {
+            Blame::Caller => return Self::caller(what, error),
+            Blame::Missing => format!("failed to get {what}: {error}"),
+            Blame::Unsupported | Blame::Upstream | Blame::Busy | Blame::Ours => format!("failed to get {what}"),
+        };
+        Self::Input { blame, public, source: Arc::new(error) }
+    }
+
+    fn caller<E: std::error::Error + Send + Sync + 'static>(_: &str, error: E) -> Self {
+        Self::Schematic(error.to_string())
+    }
+
+    /// Pieces that do not fit.
+    pub fn layout<E: std::error::Error + Send + Sync + 'static>(error: E) -> Self {
+        Self::Layout(Arc::new(error))
+    }
+}
+
+impl Blamed for OpenError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::NotMade { .. } => Blame::Unsupported,
+            Self::SecureBootDisabled | Self::TooOld { .. } | Self::Schematic(_) => Blame::Caller,
+            Self::Input { blame, .. } => *blame,
+            Self::Abandoned => Blame::Busy,
+            Self::Layout(_) | Self::Index(_) => Blame::Ours,
+        }
+    }
+}

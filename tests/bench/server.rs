@@ -1,0 +1,132 @@
+//! The factory as a process, asked by curl.
+
+use std::cell::Cell;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::usage::cpu_of;
+use crate::{EXTENSIONS, VERSION};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asset {
+    Initramfs,
+    Uki,
+    Iso,
+}
+
+impl Asset {
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Initramfs => "initramfs-amd64.xz",
+            Self::Uki => "metal-amd64-uki.efi",
+            Self::Iso => "metal-amd64.iso",
+        }
+    }
+}
+
+/// Seconds of one new schematic.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    pub head_wall: f64,
+    pub head_cpu: f64,
+    pub first_byte: f64,
+    pub last_byte: f64,
+    pub get_cpu: f64,
+}
+
+/// A running factory with a store of its own; stopped and removed on drop.
+pub struct Server {
+    process: Child,
+    url: String,
+    data: tempfile::TempDir,
+    next: Cell<u32>,
+    pub ready_after: f64,
+}
+
+impl Server {
+    pub fn start(factory: &Path, layout: &Path) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let begun = Instant::now();
+        let process = Command::new(factory)
+            .args(["serve", "--metrics-listen", "off", "--log", "warn", "--listen", &address.to_string(), "--data"])
+            .arg(data.path())
+            .arg("--source")
+            .arg(format!("oci:{}", layout.display()))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let url = format!("http://{address}");
+        let ready = || Command::new("curl").args(["-sf", &format!("{url}/readyz")]).status().unwrap().success();
+        while !ready() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the factory does not become ready");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Self { process, url, data, next: Cell::new(0), ready_after: begun.elapsed().as_secs_f64() }
+    }
+
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Creates a schematic nobody asked for before, with the three extensions.
+    pub fn new_schematic(&self) -> String {
+        let number = self.next.replace(self.next.get() + 1);
+        let body = format!(
+            "customization: {{extraKernelArgs: [bench.run={number}], systemExtensions: {{officialExtensions: [{}]}}}}",
+            EXTENSIONS.join(", ")
+        );
+        let answer = Command::new("curl")
+            .args(["-sf", "--data-binary", &body, &format!("{}/schematics", self.url)])
+            .output()
+            .unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+        json["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn warm(&self, path: &str) {
+        let id = self.new_schematic();
+        self.curl(&id, path, false);
+    }
+
+    pub fn head(&self, id: &str, path: &str) {
+        self.curl(id, path, true);
+    }
+
+    /// One new schematic: HEAD, and for another one GET.
+    pub fn measure(&self, path: &str) -> Timing {
+        let (headed, got) = (self.new_schematic(), self.new_schematic());
+        let pid = self.process.id();
+        let before = cpu_of(pid);
+        let (_, head_wall) = self.curl(&headed, path, true);
+        let between = cpu_of(pid);
+        let (first_byte, last_byte) = self.curl(&got, path, false);
+        let after = cpu_of(pid);
+        Timing { head_wall, head_cpu: between - before, first_byte, last_byte, get_cpu: after - between }
+    }
+
+    /// Seconds to the first and the last byte.
+    fn curl(&self, id: &str, path: &str, head: bool) -> (f64, f64) {
+        let url = format!("{}/image/{id}/{VERSION}/{path}", self.url);
+        let mut command = Command::new("curl");
+        command.args(["-sf", "-o", "/dev/null", "-w", "%{time_starttransfer} %{time_total}"]);
+        if head {
+            command.arg("-I");
+        }
+        let output = command.arg(&url).output().unwrap();
+        assert!(output.status.success(), "{url}: {}", output.status);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (first, last) = text.split_once(' ').unwrap();
+        (first.parse().unwrap(), last.parse().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
