@@ -9,6 +9,8 @@ pub mod cpio;
 pub mod crc32;
 pub mod dump;
 pub mod fat;
+pub mod gpt;
+pub mod iso9660;
 pub mod pe;
 mod runs;
 pub mod squashfs;

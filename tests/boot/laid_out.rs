@@ -195,5 +195,8 @@ fn the_kernel_notices_a_wrong_checksum() {
         Machine::direct(Arch::Amd64, kernel).boot()
     });
     let Some(boot) = or_skip(boot) else { return };
-    assert!(boot.log.contains("Initramfs unpacking failed: XZ-compressed data is corrupt"), "the kernel did not complain");
+    assert!(
+        boot.log.contains("Initramfs unpacking failed: XZ-compressed data is corrupt"),
+        "the kernel did not complain"
+    );
 }

@@ -5,8 +5,10 @@
 
 mod bytes;
 mod fat;
+mod iso9660;
 
 pub use fat::fat;
+pub use iso9660::iso9660;
 
 /// Why there is no dump of an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

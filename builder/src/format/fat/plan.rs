@@ -212,7 +212,7 @@ fn long_entries(bytes: &mut Vec<u8>, names: &Names) {
 fn stamp(time: u32) -> [u8; 4] {
     const YEAR_1980: u32 = 315_532_800;
     let civil = Civil::from_epoch(time.max(YEAR_1980));
-    let time = u16::from(civil.hour) << 11 | u16::from(civil.minute) << 5 | u16::from(civil.second) / 2;
+    let time = u16::from(civil.hour) << 11 | u16::from(civil.minute) << 5 | (u16::from(civil.second) / 2);
     let date = (civil.year - 1980) << 9 | u16::from(civil.month) << 5 | u16::from(civil.day);
     let [time_low, time_high] = time.to_le_bytes();
     let [date_low, date_high] = date.to_le_bytes();
