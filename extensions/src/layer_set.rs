@@ -157,9 +157,11 @@ async fn official(
     limits: &Limits,
     request: &LayerRequest<'_>,
 ) -> Result<Vec<Named>, LayersError> {
-    let cooked = request.extensions.iter().map(|extension| async move {
-        let ResolvedExtension { name, image } = extension;
-        let wanted = ExtensionImage { name: name.clone(), digest: image.digest, arch: request.arch };
+    // Owned first: over references this would be a future that cannot be sent to another thread.
+    let extensions = request.extensions.to_vec().into_iter();
+    let cooked = extensions.map(|ResolvedExtension { name, image }| async move {
+        let (image, digest) = (&image, image.digest);
+        let wanted = ExtensionImage { name, digest, arch: request.arch };
         let fetch = |scratch: Arc<dyn BlobStore>| async move {
             let pulled = pull_tree(source, image, request.arch, &scratch, limits).await?;
             Ok::<_, crate::source::PullError>(pulled.tree)

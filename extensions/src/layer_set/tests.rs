@@ -201,6 +201,15 @@ async fn before_1_8_the_layers_are_an_xz_stream() {
     }
 }
 
+/// The service makes layers on tasks of their own.
+#[test]
+fn making_layers_can_be_a_task() {
+    fn is_send<T: Send>(_: impl Fn(Kitchen, LayoutSource, LayerRequest<'static>) -> T) {}
+    is_send(|kitchen, source, request| async move {
+        layer_set(&kitchen, &source, &Limits::default(), &request).await
+    });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_the_version_is_the_callers_fault() {
     let (dir, layout) = (tempfile::tempdir().unwrap(), Layout::new());
