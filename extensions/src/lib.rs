@@ -18,6 +18,7 @@ pub mod pull;
 pub mod reference;
 pub mod releases;
 pub mod source;
+pub mod talosctl;
 pub mod virtual_extension;
 mod yaml;
 
