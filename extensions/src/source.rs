@@ -1,6 +1,7 @@
 //! Where images come from.
 
 mod layout;
+mod registry;
 mod spec;
 mod verify;
 
@@ -15,6 +16,8 @@ use futures::stream::BoxStream;
 use schematics::{Arch, Blame, Blamed, Digest};
 
 pub use layout::LayoutSource;
+pub(crate) use layout::{LAYOUT_VERSION, REF_NAME, read_index};
+pub use registry::{Credentials, CredentialsError, RegistryOptions, RegistrySource};
 pub use spec::{SourceSpec, SpecError};
 pub(crate) use verify::{verified, within};
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use super::{ImageSource, LayoutSource, PullError, RegistryOptions, RegistrySource};
 use crate::reference::{NameError, Repository};
 
 /// A source as it is written in a configuration.
@@ -64,6 +66,21 @@ fn is_loopback(host: &str) -> bool {
     let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
     let name = name.trim_start_matches('[').trim_end_matches(']');
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+impl SourceSpec {
+    /// Opens the source. A registry is not connected to yet.
+    ///
+    /// # Errors
+    /// When there is no layout in the directory, or the TLS roots of the system cannot be read.
+    pub fn open(&self, options: RegistryOptions) -> Result<Arc<dyn ImageSource>, PullError> {
+        Ok(match self {
+            Self::Layout(dir) => Arc::new(LayoutSource::open(dir)?),
+            Self::Registry { tls, host, namespace } => {
+                Arc::new(RegistrySource::new(*tls, host, namespace.clone(), options)?)
+            }
+        })
+    }
 }
 
 impl FromStr for SourceSpec {

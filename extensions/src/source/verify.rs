@@ -2,7 +2,8 @@
 
 use builder::store::Blob;
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use schematics::Digest;
 use sha2::{Digest as _, Sha256};
 
@@ -55,7 +56,11 @@ impl Check {
 }
 
 /// All bytes of a stream in memory, at most `limit`.
-pub(crate) async fn within(mut bytes: BlobStream, limit: u64, what: &str) -> Result<Bytes, PullError> {
+pub(crate) async fn within(
+    mut bytes: BoxStream<'_, Result<Bytes, PullError>>,
+    limit: u64,
+    what: &str,
+) -> Result<Bytes, PullError> {
     let mut all = Vec::new();
     while let Some(piece) = bytes.try_next().await? {
         if (all.len() + piece.len()) as u64 > limit {
