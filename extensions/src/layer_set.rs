@@ -158,7 +158,7 @@ async fn official(
     request: &LayerRequest<'_>,
 ) -> Result<Vec<Named>, LayersError> {
     // Owned first: over references this would be a future that cannot be sent to another thread.
-    let extensions = request.extensions.to_vec().into_iter();
+    let extensions = request.extensions.iter().cloned();
     let cooked = extensions.map(|ResolvedExtension { name, image }| async move {
         let (image, digest) = (&image, image.digest);
         let wanted = ExtensionImage { name, digest, arch: request.arch };
