@@ -10,6 +10,7 @@ pub mod crc32;
 pub mod dump;
 pub mod fat;
 pub mod gpt;
+pub mod grub;
 pub mod iso9660;
 pub mod pe;
 mod runs;

@@ -1,4 +1,5 @@
 //! How each kind of image is put together from ready inputs. Pure: extents in, extents out.
 
 pub mod initramfs;
+pub mod iso;
 pub mod uki;

@@ -66,6 +66,12 @@ impl BiosBoot {
         Ok(Self { path: path.to_owned(), image, sum, bootstrap: bootstrap.slice(..BOOTSTRAP) })
     }
 
+    /// The boot image as it is on no medium.
+    #[must_use]
+    pub const fn image(&self) -> &VirtualImage {
+        &self.image
+    }
+
     /// The boot image as it must be at sector `lba` of the medium.
     #[must_use]
     pub fn patched(&self, lba: u32) -> VirtualImage {

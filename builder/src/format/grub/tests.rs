@@ -1,0 +1,51 @@
+use super::*;
+use crate::judge::block_on_io;
+use crate::store::MemoryStore;
+
+fn tools() -> GrubTools {
+    GrubTools { mkimage: "/usr/bin/grub-mkimage".into(), modules: "/usr/lib/grub".into() }
+}
+
+/// Whether it was a missing package that made the test impossible.
+fn skipped<T>(cooked: &Result<T, GrubError>) -> bool {
+    let missing = matches!(cooked, Err(GrubError::Modules { .. } | GrubError::Program { .. }));
+    if let (true, Err(error)) = (missing, cooked) {
+        println!("skipped: {error}");
+    }
+    missing
+}
+
+#[test]
+fn cooking_twice_gives_the_same_bytes() {
+    let store = MemoryStore::default();
+    block_on_io(async {
+        let first = tools().cook_bios(&store).await;
+        if !skipped(&first) {
+            let first = first.unwrap();
+            assert_eq!(first, tools().cook_bios(&store).await.unwrap());
+            assert!(first.load(&store).await.is_ok());
+        }
+        for arch in Arch::ALL {
+            let first = tools().cook_efi(arch, &store).await;
+            if !skipped(&first) {
+                let first = first.unwrap();
+                assert_eq!(first, tools().cook_efi(arch, &store).await.unwrap());
+                assert!(store.read_all(first.digest, MAX_IMAGE).await.unwrap().starts_with(b"MZ"));
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_package() {
+    let store = MemoryStore::default();
+    let directory = tempfile::tempdir().unwrap();
+    let missing = GrubTools { modules: directory.path().to_owned(), ..tools() };
+    let error = block_on_io(missing.cook_efi(Arch::Arm64, &store)).unwrap_err();
+    assert!(error.to_string().ends_with("they are in the Debian package grub-efi-arm64-bin"), "{error}");
+    fs_err::create_dir(directory.path().join("i386-pc")).unwrap();
+    fs_err::write(directory.path().join("i386-pc/moddep.lst"), "").unwrap();
+    let program = GrubTools { mkimage: directory.path().join("grub-mkimage"), ..missing };
+    let error = block_on_io(program.cook_bios(&store)).unwrap_err();
+    assert!(matches!(error, GrubError::Program { .. }), "{error}");
+}
