@@ -149,3 +149,6 @@ async fn diff_ids(source: &dyn ImageSource, image: &PlatformImage) -> Result<Vec
     }
     Ok(ids.into_iter().map(Some).collect())
 }
+
+#[cfg(test)]
+mod tests;
