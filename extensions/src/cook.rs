@@ -147,6 +147,7 @@ impl Kitchen {
             self.remember(EXTENSION, key, &cooked).await?;
             Ok(Arc::new(cooked))
         };
+        self.forget_broken(&self.extensions, key).await?;
         self.extensions.try_get_with(key, Box::pin(cooked)).await
     }
 
@@ -188,12 +189,30 @@ impl Kitchen {
     ) -> Result<Option<T>, CookError> {
         let Some(bytes) = self.records.get(kind, key).await? else { return Ok(None) };
         let Ok(known) = serde_json::from_slice::<T>(&bytes) else { return Ok(None) };
+        Ok(self.is_whole(&known).await?.then_some(known))
+    }
+
+    async fn is_whole(&self, known: &impl HasBlobs) -> Result<bool, CookError> {
         for blob in known.blobs() {
             if self.store.size(blob.digest).await? != Some(blob.size) {
-                return Ok(None);
+                return Ok(false);
             }
         }
-        Ok(Some(known))
+        Ok(true)
+    }
+
+    /// Takes out of memory what can no longer be used, since what was cooked may be dropped from the store at any time.
+    pub(crate) async fn forget_broken<T: HasBlobs + Send + Sync + 'static>(
+        &self,
+        cache: &Cache<Digest, Arc<T>>,
+        key: Digest,
+    ) -> Result<(), CookError> {
+        if let Some(known) = cache.get(&key).await
+            && !self.is_whole(&*known).await?
+        {
+            cache.invalidate(&key).await;
+        }
+        Ok(())
     }
 
     pub(crate) async fn remember<T: Serialize + Sync>(
@@ -239,7 +258,7 @@ pub fn sweep(work: &Path) -> io::Result<()> {
 }
 
 /// Something that is good only while its blobs are in the store.
-pub(crate) trait HasBlobs {
+pub(crate) trait HasBlobs: Sync {
     /// The blobs.
     fn blobs(&self) -> Vec<Blob>;
 }

@@ -60,6 +60,7 @@ pub async fn modules_dep(
         kitchen.remember(COMBINED, key, &cooked).await?;
         Ok(Arc::new(cooked))
     };
+    kitchen.forget_broken(&kitchen.combined, key).await.map_err(|error| Arc::new(error.into()))?;
     kitchen.combined.try_get_with(key, Box::pin(cooked)).await.map(Some)
 }
 

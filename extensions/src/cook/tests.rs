@@ -199,6 +199,18 @@ async fn an_extension_is_cooked_once_however_many_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_dropped_from_the_store_is_cooked_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = DirStore::open(dir.path().join("store")).unwrap();
+    let options = kitchen(&dir.path().join("work")).options;
+    let kitchen = Kitchen::new(Arc::new(store.clone()), Arc::new(MemoryRecords::default()), options);
+    let first = cook(&kitchen, "dropped", "v1.13.0", FILES).await.unwrap();
+    std::fs::remove_file(store.path(first.layer.squashfs.digest)).unwrap();
+    assert_eq!(cook(&kitchen, "dropped", "v1.13.0", FILES).await.unwrap(), first);
+    assert!(store.size(first.layer.squashfs.digest).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_extension_is_refused_and_not_remembered() {
     let dir = tempfile::tempdir().unwrap();
     let kitchen = kitchen(dir.path());
