@@ -22,7 +22,7 @@ use schematics::{Arch, Blamed, Digest, Feature, TalosVersion};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::manifest::ExtensionManifest;
 
@@ -108,6 +108,8 @@ pub struct Kitchen {
     pub(crate) checksums: Arc<Checksums>,
     extensions: Cache<Digest, Arc<CookedExtension>>,
     pub(crate) combined: Cache<Digest, Arc<CookedLayer>>,
+    /// What depmod said about its version when it was first asked.
+    pub(crate) depmod: Arc<OnceCell<String>>,
 }
 
 impl Kitchen {
@@ -116,7 +118,8 @@ impl Kitchen {
     pub fn new(store: Arc<dyn BlobStore>, records: Arc<dyn RecordStore>, options: CookOptions) -> Self {
         let places = Arc::new(Semaphore::new(options.parallel.get()));
         let (extensions, combined) = (Cache::new(REMEMBERED), Cache::new(REMEMBERED));
-        Self { store, records, options, places, checksums: Arc::default(), extensions, combined }
+        let (checksums, depmod) = (Arc::default(), Arc::default());
+        Self { store, records, options, places, checksums, extensions, combined, depmod }
     }
 
     /// The extension of an image, cooked for a version. `fetch` is called when it has to be cooked; it puts the contents

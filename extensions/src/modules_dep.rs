@@ -47,9 +47,9 @@ pub async fn modules_dep(
     if with_modules.is_empty() {
         return Ok(None);
     }
-    let depmod = depmod::version().await.map_err(Arc::new)?;
+    let depmod = kitchen.depmod.get_or_try_init(depmod::version).await.map_err(Arc::new)?;
     let mut key = kitchen.key("modules", version);
-    key.text(&depmod).digests(&[initramfs.digest]);
+    key.text(depmod).digests(&[initramfs.digest]);
     key.digests(&with_modules.iter().map(|extension| extension.layer.squashfs.digest).collect::<Vec<_>>());
     let key = Digest::of(&key.finish());
     let cooked = async {
