@@ -9,7 +9,8 @@ use builder::store::MemoryStore;
 use builder::tree::Tree;
 use builder::{BlobStore, BlobStoreExt as _, VirtualImage};
 use bytes::Bytes;
-use schematics::Arch;
+use schematics::cmdline::Profile;
+use schematics::{Arch, Digest};
 use tempfile::TempDir;
 use tests::{
     Failure, esp, or_skip,
@@ -114,21 +115,29 @@ impl Bench {
         self.put_file(&self.dir.path().join("firmware.cpio.zst"))
     }
 
-    fn uki(&self) -> Result<VirtualImage, Failure> {
-        let stub = self.put_file(&self.inputs.stub(VERSION, Arch::Amd64))?;
-        let kernel = self.put_file(&self.inputs.kernel(VERSION, Arch::Amd64))?;
+    fn uki(&self, arch: Arch, initramfs: &VirtualImage) -> Result<VirtualImage, Failure> {
+        let stub = self.put_file(&self.inputs.stub(VERSION, arch))?;
+        let kernel = self.put_file(&self.inputs.kernel(VERSION, arch))?;
+        let cmdline = format!("{CMDLINE} wipe");
         let image = uki::lay_out(&UkiInputs {
             version: &VERSION.parse().unwrap(),
             cmdline: CMDLINE,
-            profiles: &[],
+            profiles: &[Profile { id: "reset", title: "Reset", cmdline }],
             stub_head: &self.bytes(&stub.part(0..pe::HEAD)),
             stub: &stub,
             kernel_head: &self.bytes(&kernel.part(0..pe::HEAD)),
             kernel: &kernel,
-            initramfs: &self.initramfs(false)?,
+            initramfs,
             timestamp: 0,
         });
         Ok(image.unwrap())
+    }
+
+    fn boot_from_esp(&self, arch: Arch, name: &str, uki: &VirtualImage) -> Result<Boot, Failure> {
+        let uki = self.write("uki.efi", uki);
+        let disk = self.dir.path().join("esp.img");
+        esp::write(&disk, &[(name, uki)])?;
+        Machine::uefi(arch).medium(Medium::Disk(disk)).boot()
     }
 }
 
@@ -168,15 +177,59 @@ fn the_kernel_unpacks_every_member_with_xz_layers() {
 #[test]
 fn a_unified_kernel_image_boots_from_an_esp() {
     let boot = Bench::new().and_then(|bench| {
-        let uki = bench.write("uki.efi", &bench.uki()?);
-        let disk = bench.dir.path().join("esp.img");
-        esp::write(&disk, &[("EFI/BOOT/BOOTX64.EFI", uki)])?;
-        Machine::uefi(Arch::Amd64).medium(Medium::Disk(disk)).boot()
+        let uki = bench.uki(Arch::Amd64, &bench.initramfs(false)?)?;
+        bench.boot_from_esp(Arch::Amd64, "EFI/BOOT/BOOTX64.EFI", &uki)
     });
     let Some(boot) = or_skip(boot) else { return };
     every_member_arrived(&boot);
     assert_eq!(boot.text("boot"), "uefi");
     assert_eq!(boot.text("cmdline"), CMDLINE);
+}
+
+#[test]
+fn an_arm64_unified_kernel_image_boots_from_an_esp() {
+    let boot = Bench::new().and_then(|bench| {
+        let initramfs = bench.put_file(&bench.inputs.initramfs(VERSION, Arch::Arm64))?;
+        let uki = bench.uki(Arch::Arm64, &initramfs)?;
+        bench.boot_from_esp(Arch::Arm64, "EFI/BOOT/BOOTAA64.EFI", &uki)
+    });
+    let Some(boot) = or_skip(boot) else { return };
+    assert_eq!(boot.text("arch"), "arm64");
+    assert_eq!(boot.text("cmdline"), CMDLINE);
+}
+
+/// Checks the sections other tools see in an image made of the real stub and kernel.
+fn sections_seen_by(program: &str, package: &str, args: &[&str]) -> Result<(String, Bench), Failure> {
+    let bench = Bench::new()?;
+    let uki = bench.uki(Arch::Amd64, &bench.initramfs(false)?)?;
+    let path = bench.write("uki.efi", &uki).display().to_string();
+    let seen = tool::run(program, package, args.iter().copied().chain([path.as_str()]))?;
+    Ok((String::from_utf8(seen).unwrap(), bench))
+}
+
+#[test]
+fn ukify_sees_the_kernel_in_the_image() {
+    let seen = sections_seen_by("ukify", "systemd-ukify, of Debian 13 or newer", &["inspect"]);
+    let Some((seen, bench)) = or_skip(seen) else { return };
+    let kernel = fs::read(bench.inputs.kernel(VERSION, Arch::Amd64)).unwrap();
+    let release = bench.inputs.kernel_release(Arch::Amd64).unwrap();
+    for part in [Digest::of(&kernel).hex(), release, "ID=main".to_owned(), "ID=reset".to_owned()] {
+        assert!(seen.contains(&part), "{part} is not in:\n{seen}");
+    }
+}
+
+#[test]
+fn objdump_sees_the_stubs_sections_and_ours() {
+    let Some((seen, _)) = or_skip(sections_seen_by("objdump", "binutils", &["-h"])) else { return };
+    let names: Vec<&str> = seen
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1).filter(|word| word.starts_with('.')))
+        .collect();
+    let ours =
+        [".osrel", ".cmdline", ".uname", ".splash", ".linux", ".initrd", ".profile", ".profile", ".cmdline"];
+    assert!(names.ends_with(&ours), "{names:?}");
+    assert!(names.starts_with(&[".text"]), "{names:?}");
+    assert!(names.contains(&".sbat"), "{names:?}");
 }
 
 #[test]
