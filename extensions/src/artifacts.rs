@@ -83,6 +83,8 @@ impl Blamed for ArtifactsError {
 
 /// The files of a release image for an architecture; pulled once, then remembered by the image's digest.
 ///
+/// Whoever asks while it is being pulled waits for it.
+///
 /// # Errors
 /// When the image cannot be had or misses a file its version must have.
 pub async fn artifacts(
@@ -96,6 +98,7 @@ pub async fn artifacts(
     let mut key = kitchen.key("artifacts", version);
     key.digests(&[image.digest]).text(arch.name());
     let key = Digest::of(&key.finish());
+    let _turn = kitchen.turns.wait(key).await;
     if let Some(known) = kitchen.recall::<Artifacts>(KIND, key).await? {
         return Ok(known);
     }
@@ -135,3 +138,6 @@ impl Files<'_> {
         self.store.put_stream(bytes).await.map_err(|source| ArtifactsError::Store { path, source })
     }
 }
+
+#[cfg(test)]
+mod tests;

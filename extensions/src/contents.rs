@@ -29,7 +29,7 @@ pub enum ContentsError {
         tag: String,
         /// Why.
         #[source]
-        source: PullError,
+        source: Box<PullError>,
     },
     /// A file is not in the image.
     #[error("{repository}:{tag} has no file `{path}`")]
@@ -48,7 +48,7 @@ pub enum ContentsError {
         path: String,
         /// Why.
         #[source]
-        source: StoreError,
+        source: Box<StoreError>,
     },
 }
 
@@ -81,8 +81,11 @@ impl Contents {
         tag: &str,
         limits: &Limits,
     ) -> Result<Self, ContentsError> {
-        let failed =
-            |source| ContentsError::Pull { repository: repository.clone(), tag: tag.to_owned(), source };
+        let failed = |error| ContentsError::Pull {
+            repository: repository.clone(),
+            tag: tag.to_owned(),
+            source: Box::new(error),
+        };
         let digest = source.resolve(repository, tag).await.map_err(failed)?;
         let store: Arc<dyn BlobStore> = Arc::new(MemoryStore::default());
         let image = ImageRef { repository: repository.clone(), digest };
@@ -119,6 +122,6 @@ async fn read(
     store: &Arc<dyn BlobStore>,
     path: &str,
 ) -> Result<Bytes, ContentsError> {
-    let failed = |source| ContentsError::Read { path: path.to_owned(), source };
+    let failed = |error| ContentsError::Read { path: path.to_owned(), source: Box::new(error) };
     content.read_all(store, MAX_FILE).await.map_err(failed)
 }

@@ -25,6 +25,7 @@ use tempfile::TempDir;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::manifest::ExtensionManifest;
+use crate::turns::Turns;
 
 pub use error::CookError;
 
@@ -106,6 +107,7 @@ pub struct Kitchen {
     pub(crate) options: CookOptions,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) checksums: Arc<Checksums>,
+    pub(crate) turns: Turns,
     extensions: Cache<Digest, Arc<CookedExtension>>,
     pub(crate) combined: Cache<Digest, Arc<CookedLayer>>,
     /// What depmod said about its version when it was first asked.
@@ -118,8 +120,8 @@ impl Kitchen {
     pub fn new(store: Arc<dyn BlobStore>, records: Arc<dyn RecordStore>, options: CookOptions) -> Self {
         let places = Arc::new(Semaphore::new(options.parallel.get()));
         let (extensions, combined) = (Cache::new(REMEMBERED), Cache::new(REMEMBERED));
-        let (checksums, depmod) = (Arc::default(), Arc::default());
-        Self { store, records, options, places, checksums, extensions, combined, depmod }
+        let (checksums, turns, depmod) = (Arc::default(), Turns::default(), Arc::default());
+        Self { store, records, options, places, checksums, turns, extensions, combined, depmod }
     }
 
     /// The extension of an image, cooked for a version. `fetch` is called when it has to be cooked; it puts the contents

@@ -22,6 +22,7 @@ pub mod reference;
 pub mod releases;
 pub mod source;
 pub mod talosctl;
+mod turns;
 pub mod virtual_extension;
 mod yaml;
 

@@ -1,6 +1,7 @@
 //! Which Talos versions there are.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use schematics::{Blame, Blamed, TalosVersion};
 use semver::{Prerelease, Version};
@@ -97,6 +98,20 @@ impl Releases {
     pub async fn refresh(&self) -> Result<Arc<[TalosVersion]>, ReleaseError> {
         let _one_at_a_time = self.refreshing.lock().await;
         self.read().await
+    }
+
+    /// Refreshes the list every `interval`, for ever. What fails is logged, and the list stays as it was.
+    pub async fn keep_fresh(&self, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            if let Err(error) = self.refresh().await {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(
+                    error,
+                    "the list of Talos versions could not be read again; the last one stays"
+                );
+            }
+        }
     }
 
     async fn read(&self) -> Result<Arc<[TalosVersion]>, ReleaseError> {
@@ -200,6 +215,36 @@ mod tests {
             ["v1.10.0", "v1.9.5", "v1.2.0", "v1.1.9", "latest", "sha256-00.sig", "v1.9.5", "v1.11", ""];
         assert_eq!(selected(&tags, &[]), ["v1.2.0", "v1.9.5", "v1.10.0"]);
         assert_eq!(selected(&["garbage"], &[]), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn the_last_good_list_outlives_its_source() {
+        use crate::fixtures::{image, publish, repository, store};
+        let (dir, store) = (tempfile::tempdir().unwrap(), store());
+        let built = image(schematics::Arch::Amd64, &[], &store).await;
+        for tag in ["v1.12.0", "v1.13.0", "v1.14.0-beta.0", "garbage"] {
+            publish(dir.path(), &format!("siderolabs/imager:{tag}"), &built, &store).await;
+        }
+        let source = Arc::new(crate::source::LayoutSource::open(dir.path()).unwrap());
+        let rules = VersionRules { minimum: "1.2.0".parse().unwrap(), broken: Vec::new() };
+        let releases = Releases::new(source.clone(), repository("siderolabs/imager"), rules.clone());
+        assert_eq!(releases.latest().await.unwrap().to_string(), "v1.13.0");
+        let index = fs_err::read(dir.path().join("index.json")).unwrap();
+        for broken in [&b"{}"[..], br#"{"schemaVersion":2,"manifests":[]}"#, b"<html>"] {
+            fs_err::write(dir.path().join("index.json"), broken).unwrap();
+            assert_eq!(releases.refresh().await.unwrap_err().blame(), Blame::Upstream);
+        }
+        assert_eq!(releases.versions().await.unwrap().len(), 3);
+        assert!(releases.require(&"1.12.0".parse().unwrap()).await.is_ok());
+        let error = releases.require(&"v1.11.0".parse().unwrap()).await.unwrap_err();
+        assert_eq!(
+            (error.to_string().as_str(), error.blame()),
+            ("version 1.11.0 is not available", Blame::Missing)
+        );
+        let text = String::from_utf8(index).unwrap().replace("v1.", "x1.");
+        fs_err::write(dir.path().join("index.json"), text).unwrap();
+        let fresh = Releases::new(source, repository("siderolabs/imager"), rules);
+        assert!(matches!(fresh.versions().await, Err(ReleaseError::Empty { tags: 4, .. })));
     }
 
     #[test]

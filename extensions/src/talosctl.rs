@@ -92,6 +92,7 @@ pub async fn talosctl(
     limits: &Limits,
     image: &ImageRef,
 ) -> Result<Vec<Talosctl>, TalosctlError> {
+    let _turn = kitchen.turns.wait(image.digest).await;
     if let Some(known) = kitchen.recall::<Vec<Talosctl>>(KIND, image.digest).await? {
         return Ok(known);
     }

@@ -64,7 +64,7 @@ pub(super) fn fixture(name: &str) -> PathBuf {
 async fn refused(layers: Vec<(&str, Vec<u8>)>) -> String {
     let mut limits = Limits::default();
     limits.layer.entries = 1000;
-    let error = pull_layers(layers, &limits).await.err().expect("a hostile layer");
+    let error = pull_layers(layers, &limits).await.err().unwrap();
     assert!(matches!(error, PullError::Hostile { .. }), "{error:?}");
     assert_eq!(error.blame(), Blame::Upstream);
     assert!(error.to_string().starts_with("layer sha256:"), "{error}");
