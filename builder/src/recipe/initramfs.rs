@@ -3,6 +3,8 @@
 //! The kernel unpacks a sequence of archives, each by itself compressed or not, and refuses a compressed member that
 //! holds anything behind its trailer. So what is added to the release's own initramfs is one member.
 
+use schematics::{Blame, Blamed};
+
 use crate::format::cpio::{self, CpioError};
 use crate::format::{xz_raw, zstd_raw};
 use crate::image::{ImageLayout, VirtualImage};
@@ -58,6 +60,15 @@ pub enum InitramfsError {
         #[source]
         source: CpioError,
     },
+}
+
+impl Blamed for InitramfsError {
+    /// What does not fit came from an extension.
+    fn blame(&self) -> Blame {
+        match self {
+            Self::NotMicrocode { .. } | Self::Archive { .. } => Blame::Upstream,
+        }
+    }
 }
 
 /// Lays out, in this order: the microcode, uncompressed, if there is any; the base; the firmware; the layers.
