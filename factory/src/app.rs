@@ -1,13 +1,23 @@
 //! The few long-lived parts of a server, each behind its own small handle.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use builder::BlobStore;
 use builder::store::{DirRecords, DirStore};
+use builder::{BlobStore, RecordStore};
+use extensions::reference::NameError;
+use extensions::releases::VersionRules;
+use extensions::source::RegistryOptions;
+use extensions::{CookOptions, Kitchen, Limits, PullError, SourceSpec};
+use fs_err as fs;
+use tokio::sync::Semaphore;
 
+use crate::available::{Available, Components};
 use crate::config::Config;
+use crate::log::chain;
 use crate::register::Register;
 
 /// Everything a request may need. Clones share it.
@@ -17,10 +27,34 @@ pub struct App {
     pub config: Arc<Config>,
     /// Blobs.
     pub store: Arc<dyn BlobStore>,
+    /// What is remembered about them.
+    pub records: Arc<dyn RecordStore>,
+    /// What there is to build with.
+    pub available: Available,
     /// Schematics.
     pub register: Register,
     /// Whether clients are still welcome.
     pub welcome: Welcome,
+}
+
+/// Why an application could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory cannot be used.
+    #[error("cannot open what is stored in the data directory")]
+    Data(#[source] io::Error),
+    /// The source cannot be used.
+    #[error("cannot use the source {spec}")]
+    Source {
+        /// The source.
+        spec: SourceSpec,
+        /// Why.
+        #[source]
+        source: Box<PullError>,
+    },
+    /// A name of ours is none; a fault of ours.
+    #[error("the images of Talos have no proper names")]
+    Names(#[from] NameError),
 }
 
 /// Whether new clients are welcome: readiness, which ends when the server begins to stop.
@@ -41,18 +75,66 @@ impl Welcome {
 }
 
 impl App {
-    /// Opens the parts in the configured data directory, which the caller has locked.
+    /// Puts the parts together on the configured data directory, which the caller has locked.
+    ///
+    /// ```text
+    /// <data>/lock        held while a server runs
+    /// <data>/schematics  and further directories of records, one per kind
+    /// <data>/blobs       everything that images are made of
+    /// <data>/work        intermediate files; emptied at every start
+    /// ```
     ///
     /// # Errors
-    /// When the directory cannot be used.
-    pub fn open(config: Config) -> io::Result<Self> {
-        let records = DirRecords::open(&config.data)?;
-        let store = DirStore::open(config.data.join("blobs"))?;
+    /// When the directory or the source cannot be used.
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        let records: Arc<dyn RecordStore> =
+            Arc::new(DirRecords::open(&config.data).map_err(OpenError::Data)?);
+        let store: Arc<dyn BlobStore> =
+            Arc::new(DirStore::open(config.data.join("blobs")).map_err(OpenError::Data)?);
+        let work = config.data.join("work");
+        empty(&work).map_err(OpenError::Data)?;
+        let options = CookOptions {
+            level: config.squashfs_level,
+            threads: config.limits.builds,
+            parallel: config.limits.builds,
+            work,
+        };
+        let kitchen = Kitchen::new(Arc::clone(&store), Arc::clone(&records), options);
         Ok(Self {
+            available: available(&config, kitchen)?,
+            register: Register::new(Arc::clone(&records)),
             config: Arc::new(config),
-            store: Arc::new(store),
-            register: Register::new(Arc::new(records)),
+            store,
+            records,
             welcome: Welcome::default(),
         })
+    }
+}
+
+/// What the configured source offers. A registry is not connected to yet.
+fn available(config: &Config, kitchen: Kitchen) -> Result<Available, OpenError> {
+    let options = RegistryOptions { credentials: config.credentials.clone(), ..RegistryOptions::default() };
+    let opened = config.source.open(options);
+    let source = opened
+        .map_err(|source| OpenError::Source { spec: config.source.clone(), source: Box::new(source) })?;
+    let downloads = Arc::new(Semaphore::new(config.limits.fetches.get()));
+    let limits = Limits { downloads, ..Limits::default() };
+    let rules = VersionRules { minimum: config.min_version.clone(), broken: config.broken_versions.clone() };
+    Ok(Available::new(source, kitchen, limits, Components::official()?, rules))
+}
+
+/// Reads the list of versions now, so that the first client need not wait for it, and again and again, for ever.
+pub async fn keep_fresh(available: Available, every: Duration) {
+    if let Err(error) = available.releases().refresh().await {
+        tracing::warn!(error = chain(&error), "the versions of Talos are not known yet");
+    }
+    available.releases().keep_fresh(every.max(Duration::from_secs(1))).await;
+}
+
+/// An empty directory, whatever was there before.
+fn empty(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => fs::create_dir_all(dir),
     }
 }

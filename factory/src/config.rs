@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use extensions::SourceSpec;
+use extensions::source::Credentials;
 use schematics::TalosVersion;
 
 pub use load::{load, of};
@@ -34,6 +35,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where releases come from.
     pub source: SourceSpec,
+    /// User names and passwords of the source registry.
+    pub credentials: Credentials,
     /// How clients reach us; no slash at its end.
     pub external_url: String,
     /// How iPXE reaches us; no slash at its end.
@@ -48,6 +51,8 @@ pub struct Config {
     pub broken_versions: Vec<TalosVersion>,
     /// How long a version list is used.
     pub recheck_interval: Duration,
+    /// The zstd level of extensions.
+    pub squashfs_level: i32,
     /// How much is taken on at a time.
     pub limits: Limits,
     /// How long things may take.

@@ -13,7 +13,9 @@ mod range;
 mod registry;
 mod schematics;
 mod secureboot;
+mod talosctl;
 mod ui;
+mod versions;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -37,6 +39,12 @@ fn routes() -> Router<App> {
         // Schematics.
         .route("/schematics", post(schematics::create))
         .route("/schematics/{schematic}", get(schematics::read))
+        // What there is.
+        .route("/versions", get(versions::list))
+        .route("/version/{version}/extensions/official", get(versions::extensions))
+        .route("/version/{version}/overlays/official", get(versions::overlays))
+        .route("/talosctl/{version}", get(talosctl::list))
+        .route("/talosctl/{version}/{path}", get(talosctl::program))
         // Container clients.
         .route("/v2", get(registry::base))
         .route("/v2/{*path}", get(registry::resource))

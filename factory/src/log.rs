@@ -1,5 +1,6 @@
 //! Log lines.
 
+use std::error::Error;
 use std::io;
 
 use tracing_subscriber::EnvFilter;
@@ -16,4 +17,17 @@ pub fn start(logging: &Logging) {
         LogFormat::Plain => subscriber.with_target(false).finish().try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).with_span_list(false).finish().try_init(),
     });
+}
+
+/// An error and what is behind it, on one line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

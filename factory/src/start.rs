@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::App;
+use crate::app::{App, OpenError, keep_fresh};
 use crate::config::Config;
 use crate::{http, metrics};
 use listen::Allowance;
@@ -26,9 +26,9 @@ pub enum StartError {
     /// The data directory cannot be had.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// What is in it cannot be opened.
-    #[error("cannot open what is stored in the data directory")]
-    Open(#[source] io::Error),
+    /// The parts cannot be put together.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// An address cannot be had.
     #[error("cannot serve")]
     Listen(#[source] io::Error),
@@ -60,7 +60,7 @@ impl Server {
             None => None,
             Some(address) => Some((listen::bind(address).await.map_err(StartError::Listen)?, handle)),
         };
-        let app = App::open(config).map_err(StartError::Open)?;
+        let app = App::open(config)?;
         Ok(Self { app, listener, metrics, _lock: lock })
     }
 
@@ -90,6 +90,7 @@ impl Server {
             header: config.timeouts.header,
             grace: config.timeouts.grace,
         };
+        let refresh = tokio::spawn(keep_fresh(self.app.available.clone(), config.recheck_interval));
         let welcome = self.app.welcome.clone();
         let stop = async move {
             stop.await;
@@ -100,6 +101,7 @@ impl Server {
             tokio::spawn(listen::serve(listener, routes, allowance, std::future::pending()))
         });
         listen::serve(self.listener, http::service(self.app), allowance, stop).await;
+        refresh.abort();
         if let Some(task) = metrics {
             task.abort();
         }

@@ -49,7 +49,7 @@ const fn list(name: &'static str, value: &'static str, default: &'static str, he
 }
 
 /// Every key there is.
-pub static KEYS: [Key; 19] = [
+pub static KEYS: [Key; 21] = [
     key(
         "listen",
         "ADDR",
@@ -67,6 +67,12 @@ pub static KEYS: [Key; 19] = [
         "SOURCE",
         "registry:ghcr.io",
         "Where Talos releases come from: `oci:DIR` for an OCI layout directory, or `registry:HOST[:PORT][/NAMESPACE]`. Put `http://` before the host of a registry without TLS; on loopback that is the default.",
+    ),
+    key(
+        "source-credentials",
+        "FILE",
+        "",
+        "A Docker configuration file with the credentials of the source registry.",
     ),
     key(
         "external-url",
@@ -118,6 +124,12 @@ pub static KEYS: [Key; 19] = [
         "NUMBER",
         "8",
         "How many objects are fetched from the source at a time; more of them wait.",
+    ),
+    key(
+        "squashfs-level",
+        "LEVEL",
+        "9",
+        "The zstd level, 1 to 22, at which extensions are compressed. Images made with another level have other bytes.",
     ),
     key(
         "answer-timeout",

@@ -80,6 +80,7 @@ impl Reader<'_> {
         let listen = self.one("listen", values::address);
         let data = self.one("data", values::directory);
         let source = self.one("source", values::source);
+        let credentials = self.maybe("source-credentials", values::credentials);
         let external_url = self.external_url(listen);
         let pxe_url = self.maybe("pxe-url", values::own_url);
         let metrics_listen = self.one("metrics-listen", values::optional_address);
@@ -87,6 +88,7 @@ impl Reader<'_> {
         let min_version = self.one("min-version", values::version);
         let broken_versions = self.many("broken-versions", values::version);
         let recheck_interval = self.one("recheck-interval", values::duration);
+        let squashfs_level = self.one("squashfs-level", values::level);
         let limits = self.limits();
         let timeouts = self.timeouts();
         let logging = self.logging();
@@ -95,6 +97,7 @@ impl Reader<'_> {
             listen: listen?,
             data: data?,
             source: source?,
+            credentials: credentials.unwrap_or_default(),
             pxe_url: pxe_url.unwrap_or_else(|| external_url.clone()),
             external_url,
             metrics_listen: metrics_listen?,
@@ -102,6 +105,7 @@ impl Reader<'_> {
             min_version: min_version?,
             broken_versions: broken_versions?,
             recheck_interval: recheck_interval?,
+            squashfs_level: squashfs_level?,
             limits: limits?,
             timeouts: timeouts?,
             logging: logging?,

@@ -2,7 +2,6 @@
 
 use super::Config;
 use super::keys::{KEYS, Key, Shape};
-use super::raw::Origin;
 
 /// The reference page of all keys, in Markdown. `docs/configuration.md` is its output, and a test keeps it so.
 #[must_use]
@@ -36,34 +35,40 @@ and who said so: `factory show-config`.
 ";
 
 impl Config {
-    /// The configuration in force as YAML, with the origin of each value. Secrets are shown as `(set)`.
+    /// The configuration in force as YAML, with the origin of each value. Secrets are only said to
+    /// be `(set)`.
     #[must_use]
     pub fn show(&self) -> String {
         let mut page = String::new();
         for key in &KEYS {
-            let (value, origin) = match self.raw.get(key.name) {
-                Some(_) if key.secret => ("(set)".to_owned(), Some(&Origin::Default)),
-                Some(given) if key.shape == Shape::List => (sequence(&given.texts), Some(&given.origin)),
+            page.push_str(&match self.raw.get(key.name) {
+                Some(_) if key.secret => format!("# {}: (set)\n", key.name),
                 Some(given) => {
-                    (given.texts.first().map_or_else(String::new, |text| quoted(text)), Some(&given.origin))
+                    format!("{}: {} # from {}\n", key.name, value(key, &given.texts), given.origin)
                 }
-                None if key.shape == Shape::List => ("[]".to_owned(), Some(&Origin::Default)),
-                None => (self.derived(key.name), None),
-            };
-            let from = origin
-                .map_or_else(|| "follows from other keys".to_owned(), |origin| format!("from {origin}"));
-            page.push_str(&format!("{}: {value} # {from}\n", key.name));
+                None => match self.derived(key.name) {
+                    Some(value) => format!("{}: {value} # follows from other keys\n", key.name),
+                    None => format!("# {}: (not set)\n", key.name),
+                },
+            });
         }
         page
     }
 
-    fn derived(&self, name: &str) -> String {
+    fn derived(&self, name: &str) -> Option<String> {
         match name {
-            "external-url" => quoted(&self.external_url),
-            "pxe-url" => quoted(&self.pxe_url),
-            "max-builds" => self.limits.builds.to_string(),
-            _ => String::new(),
+            "external-url" => Some(quoted(&self.external_url)),
+            "pxe-url" => Some(quoted(&self.pxe_url)),
+            "max-builds" => Some(self.limits.builds.to_string()),
+            _ => None,
         }
+    }
+}
+
+fn value(key: &Key, texts: &[String]) -> String {
+    match key.shape {
+        Shape::List => sequence(texts),
+        Shape::Value => texts.first().map(|text| quoted(text)).unwrap_or_default(),
     }
 }
 

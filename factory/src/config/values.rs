@@ -1,11 +1,14 @@
 //! Texts of configuration values → types. Every error says what was expected.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use extensions::SourceSpec;
+use extensions::source::Credentials;
+use fs_err as fs;
 use schematics::TalosVersion;
 use url::Url;
 
@@ -44,6 +47,25 @@ pub(super) fn directory(text: &str) -> Parsed<PathBuf> {
 pub(super) fn source(text: &str) -> Parsed<SourceSpec> {
     let spec = text.parse::<SourceSpec>();
     spec.map_err(|_| "expected `oci:DIR` or `registry:HOST[:PORT][/NAMESPACE]`".to_owned())
+}
+
+/// The longest credentials file.
+const MAX_CREDENTIALS: u64 = 1 << 20;
+
+/// Reads the file; what is in it never gets into an error.
+pub(super) fn credentials(path: &str) -> Parsed<Credentials> {
+    let mut text = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(MAX_CREDENTIALS).read_to_end(&mut text));
+    read.map_err(|error| error.to_string())?;
+    Credentials::from_docker_config(&text)
+        .map_err(|_| "expected a Docker configuration file with `auths`".to_owned())
+}
+
+pub(super) fn level(text: &str) -> Parsed<i32> {
+    match text.parse::<i32>() {
+        Ok(level) if (1..=22).contains(&level) => Ok(level),
+        Ok(_) | Err(_) => Err("expected a level from 1 to 22".to_owned()),
+    }
 }
 
 /// An address of ours, without a slash at its end, ready to have a path put behind it.

@@ -1,9 +1,12 @@
 //! Images as responses.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use builder::{BlobStore, VirtualImage};
@@ -11,8 +14,9 @@ use futures::StreamExt as _;
 use schematics::Digest;
 
 use super::disposition;
-use super::error::{ApiError, chain};
+use super::error::ApiError;
 use super::range::{self, Decision};
+use crate::log::chain;
 
 /// An asset of a version never changes, so nobody needs to ask again.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -24,6 +28,14 @@ pub(super) struct Wanted {
     pub(super) method: Method,
     /// Range and conditions are in here.
     pub(super) headers: HeaderMap,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self { method: parts.method.clone(), headers: parts.headers.clone() })
+    }
 }
 
 /// What is sent.
@@ -127,22 +139,4 @@ pub(super) fn content_type(name: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_types_are_the_ones_firmware_and_clients_compare() {
-        for (name, kind) in [
-            ("metal-amd64-uki.efi", "application/efi"),
-            ("metal-amd64.iso", "application/x-iso9660-image"),
-            ("initramfs-amd64.xz", "application/x-xz"),
-            ("gcp-amd64.raw.tar.gz", "application/gzip"),
-            ("metal-amd64.qcow2", "application/x-qemu-disk"),
-            ("metal-amd64.raw.zst", "application/octet-stream"),
-            ("installer-amd64.tar", "application/octet-stream"),
-            ("kernel-amd64", "application/octet-stream"),
-        ] {
-            assert_eq!(content_type(name), kind, "{name}");
-        }
-    }
-}
+mod tests;

@@ -187,19 +187,6 @@ pub(super) fn write_body(
     Some(error)
 }
 
-/// An error and what is behind it, on one line.
-#[must_use]
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

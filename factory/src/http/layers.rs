@@ -13,6 +13,7 @@ use tracing::{Instrument as _, info_span};
 use uuid::Uuid;
 
 use super::error::{self, ApiError, Format};
+use crate::log::chain;
 use crate::metrics;
 
 /// What we call ourselves; clients look for the first two words.
@@ -63,7 +64,7 @@ fn body_length(headers: &HeaderMap) -> Option<u64> {
 
 fn log(response: &Response, error: Option<&ApiError>, took: Duration) {
     let (status, seconds) = (response.status().as_u16(), took.as_secs_f64());
-    let cause = error.and_then(|error| error.cause.as_deref()).map(|cause| error::chain(cause));
+    let cause = error.and_then(|error| error.cause.as_deref()).map(|cause| chain(cause));
     let text = error.map(|error| error.text.as_str());
     match (error, response.status().is_server_error()) {
         (Some(error), true) => {

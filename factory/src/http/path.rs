@@ -1,5 +1,7 @@
 //! What paths mean: one spelling per path, and segments that become types.
 
+use std::convert::Infallible;
+
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
@@ -143,6 +145,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         segments(parts, state).await.map(Self)
+    }
+}
+
+/// The query of a request; whatever it says, it can be asked.
+#[derive(Debug)]
+pub(super) struct Query(String);
+
+impl Query {
+    /// The first value of this name, decoded.
+    pub(super) fn get(&self, name: &str) -> Option<String> {
+        let mut pairs = url::form_urlencoded::parse(self.0.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.uri.query().unwrap_or_default().to_owned()))
     }
 }
 
