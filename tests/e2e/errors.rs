@@ -7,7 +7,7 @@ const VANILLA: &str = "376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d
 
 fn factory() -> Factory {
     // A request that never ends is waited for, but not long.
-    let factory = Factory::start(&[("header-timeout", "1s")]).unwrap();
+    let factory = Factory::with_release(&[("header-timeout", "1s")]).unwrap();
     assert_eq!(factory.post_schematic("{}").status, 201);
     factory
 }

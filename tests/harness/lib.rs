@@ -10,6 +10,7 @@ pub mod http;
 pub mod netns;
 pub mod qemu;
 pub mod reference;
+pub mod release;
 pub mod server;
 pub mod tool;
 

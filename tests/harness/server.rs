@@ -1,8 +1,9 @@
 //! A real factory in this process, on a loopback port.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use extensions::LayoutWriter;
 use factory::config;
 use factory::start::Server;
 use tempfile::TempDir;
@@ -11,6 +12,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::http::{self, Answer};
+use crate::release;
+
+/// The parts of a factory's directory.
+const SOURCE: &str = "source";
+const DATA: &str = "data";
 
 /// A running factory with a data directory of its own; it stops on drop.
 #[derive(Debug)]
@@ -18,31 +24,48 @@ pub struct Factory {
     address: SocketAddr,
     metrics: Option<SocketAddr>,
     data: Option<TempDir>,
+    data_dir: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
     runtime: Runtime,
 }
 
-type Anything = Box<dyn std::error::Error + Send + Sync>;
+/// Any error of a harness.
+pub type Anything = Box<dyn std::error::Error + Send + Sync>;
 
 impl Factory {
-    /// Starts a factory with these configuration keys over those of a test: free loopback ports, an own data directory.
+    /// Starts a factory with these configuration keys over those of a test: free loopback ports, an own data directory,
+    /// and a source with nothing in it.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start(keys: &[(&str, &str)]) -> Result<Self, Anything> {
-        Self::start_on(tempfile::tempdir()?, keys)
+        let dir = tempfile::tempdir()?;
+        LayoutWriter::open(dir.path().join(SOURCE))?;
+        Self::start_on(dir, keys)
     }
 
-    /// The same on the data of an earlier factory.
+    /// The same with the pretend release as its source.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn with_release(keys: &[(&str, &str)]) -> Result<Self, Anything> {
+        let dir = tempfile::tempdir()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(release::write(&dir.path().join(SOURCE)))?;
+        Self::start_on(dir, keys)
+    }
+
+    /// Starts a factory on the data and the source of an earlier one.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start_on(data: TempDir, keys: &[(&str, &str)]) -> Result<Self, Anything> {
-        let dir = data.path().display().to_string();
+        let dir = data.path().join(DATA).display().to_string();
+        let source = format!("oci:{}", data.path().join(SOURCE).display());
         let mut all =
             vec![("listen", "127.0.0.1:0"), ("metrics-listen", "127.0.0.1:0"), ("data", dir.as_str())];
-        all.push(("source", "oci:/no/such/layout"));
+        all.push(("source", source.as_str()));
         all.extend_from_slice(keys);
         let config = config::of(&all)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -53,7 +76,16 @@ impl Factory {
             // A dropped sender means the same as a message.
             drop(stopped.await);
         }));
-        Ok(Self { address, metrics, data: Some(data), stop: Some(stop), serving: Some(serving), runtime })
+        let data_dir = data.path().join(DATA);
+        Ok(Self {
+            address,
+            metrics,
+            data: Some(data),
+            data_dir,
+            stop: Some(stop),
+            serving: Some(serving),
+            runtime,
+        })
     }
 
     /// Where it serves.
@@ -71,7 +103,7 @@ impl Factory {
     /// Its data directory.
     #[must_use]
     pub fn data(&self) -> &Path {
-        self.data.as_ref().map_or(Path::new(""), TempDir::path)
+        &self.data_dir
     }
 
     /// Sends a request.
