@@ -32,7 +32,7 @@ async fn main() -> Result<(), Failure> {
     let store = DirStore::open(format!("{image}.store"))?;
     let contents: Arc<dyn BlobStore> = Arc::new(store.clone());
     let mut tree = Tree::default();
-    gather(Path::new(&directory), &mut tree.root, &store)?;
+    gather(Path::new(&directory), &mut tree.root)?;
     fill(&contents, Path::new(&directory), &tree).await?;
     // From here on the peak counts.
     fs_err::write("/proc/self/clear_refs", "5")?;
@@ -57,7 +57,7 @@ fn codec(text: Option<&str>) -> Result<Codec, Failure> {
     }
 }
 
-fn gather(at: &Path, dir: &mut Dir, store: &DirStore) -> Result<(), Failure> {
+fn gather(at: &Path, dir: &mut Dir) -> Result<(), Failure> {
     for entry in fs_err::read_dir(at)? {
         let entry = entry?;
         let there = entry.metadata()?;
@@ -70,7 +70,7 @@ fn gather(at: &Path, dir: &mut Dir, store: &DirStore) -> Result<(), Failure> {
         };
         let node = if there.is_dir() {
             let mut child = Dir { meta, ..Dir::default() };
-            gather(&entry.path(), &mut child, store)?;
+            gather(&entry.path(), &mut child)?;
             Node::Dir(child)
         } else if there.is_symlink() {
             let target = fs_err::read_link(entry.path())?.to_string_lossy().into_owned();

@@ -12,7 +12,11 @@ const XZ_PRESET: u32 = 6;
 
 /// A compressor for blocks that are decoded independently. Belongs to one thread.
 pub(super) enum Compressor {
-    Zstd(zstd::bulk::Compressor<'static>),
+    Zstd {
+        compressor: zstd::bulk::Compressor<'static>,
+        /// Where it writes to, kept so that no block needs memory of its own.
+        output: Vec<u8>,
+    },
     Xz(Filters),
 }
 
@@ -26,7 +30,10 @@ pub(super) struct Block {
 impl Compressor {
     pub(super) fn new(codec: Codec) -> io::Result<Self> {
         match codec {
-            Codec::Zstd { level } => Ok(Self::Zstd(zstd::bulk::Compressor::new(level)?)),
+            Codec::Zstd { level } => {
+                let output = Vec::with_capacity(zstd_safe::compress_bound(BLOCK));
+                Ok(Self::Zstd { compressor: zstd::bulk::Compressor::new(level)?, output })
+            }
             Codec::Xz => {
                 let mut options = LzmaOptions::new_preset(XZ_PRESET)?;
                 options.dict_size(u32::try_from(BLOCK).map_err(io::Error::other)?);
@@ -38,24 +45,29 @@ impl Compressor {
     }
 
     /// Compresses a block, or leaves it as it is where that does not make it smaller.
-    pub(super) fn block(&mut self, data: Vec<u8>) -> io::Result<Block> {
-        let bytes = match self {
-            Self::Zstd(compressor) => {
-                let mut bytes = Vec::with_capacity(zstd_safe::compress_bound(data.len()));
-                compressor.compress_to_buffer(&data, &mut bytes)?;
-                bytes
+    pub(super) fn block(&mut self, mut data: Vec<u8>) -> io::Result<Block> {
+        match self {
+            Self::Zstd { compressor, output } => {
+                compressor.compress_to_buffer(&data, output)?;
+                if output.len() >= data.len() {
+                    return Ok(Block::raw(data));
+                }
+                data.clear();
+                data.extend_from_slice(output);
+                Ok(Block { bytes: data, compressed: true })
             }
             Self::Xz(filters) => {
                 let mut bytes = Vec::with_capacity(data.len());
                 let mut stream = Stream::new_stream_encoder(filters, Check::Crc32)?;
                 match stream.process_vec(&data, &mut bytes, Action::Finish)? {
-                    Status::StreamEnd => bytes,
-                    // The output is full: it would be no smaller than the input.
-                    Status::Ok | Status::GetCheck | Status::MemNeeded => return Ok(Block::raw(data)),
+                    Status::StreamEnd if bytes.len() < data.len() => Ok(Block { bytes, compressed: true }),
+                    // The output is full, or as large as the input.
+                    Status::StreamEnd | Status::Ok | Status::GetCheck | Status::MemNeeded => {
+                        Ok(Block::raw(data))
+                    }
                 }
             }
-        };
-        if bytes.len() < data.len() { Ok(Block { bytes, compressed: true }) } else { Ok(Block::raw(data)) }
+        }
     }
 }
 
