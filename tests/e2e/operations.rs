@@ -114,3 +114,31 @@ fn more_connections_than_allowed_wait_for_their_turn() {
     waiting.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
 }
+
+#[test]
+fn a_request_that_runs_may_end_when_the_factory_stops() {
+    let mut factory = Factory::start(&[]).unwrap();
+    let mut stream = TcpStream::connect(factory.address()).unwrap();
+    stream.write_all(b"POST /schematics HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{").unwrap();
+    // Answered on another connection, the first one is being served for sure.
+    assert_eq!(factory.get("/healthz").status, 200);
+    factory.begin_to_stop();
+    while TcpStream::connect(factory.address()).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    stream.write_all(b"}").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 201 Created"), "{text}");
+}
+
+#[test]
+fn a_client_that_never_ends_does_not_keep_the_factory_from_stopping() {
+    let factory = Factory::start(&[("shutdown-grace", "200ms")]).unwrap();
+    let mut stream = TcpStream::connect(factory.address()).unwrap();
+    stream.write_all(b"POST /schematics HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{").unwrap();
+    assert_eq!(factory.get("/healthz").status, 200);
+    let began = std::time::Instant::now();
+    drop(factory);
+    assert!(began.elapsed() < std::time::Duration::from_secs(10));
+}
