@@ -1,4 +1,4 @@
-//! FAT32 file systems with long names (Microsoft, *FAT32 File System Specification* 1.03), laid out from a tree.
+//! FAT file systems with long names (Microsoft, *FAT32 File System Specification* 1.03), laid out from a tree.
 //!
 //! Every file and directory is one contiguous run of clusters, so that contents stay the extents they were and the
 //! allocation tables are counters. The layout is a function of the tree and the options alone.
@@ -11,14 +11,18 @@ mod sectors;
 use crate::image::{ImageLayout, LayoutError, VirtualImage};
 use crate::tree::Tree;
 
-use geometry::Geometry;
+use geometry::{Geometry, Kind};
 use plan::{Plan, Planned};
 
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
-/// The smallest image there can be, in bytes, a whole number of MiB: with fewer clusters than 65525 firmware takes
+/// The smallest image that is a FAT32, in bytes, a whole number of MiB: with fewer clusters than 65525 firmware takes
 /// the file system for FAT16.
 pub const MIN_SIZE: u64 = 33 << 20;
+/// The smallest image there can be, in bytes.
+pub const MIN_SIZE_16: u64 = 4 << 20;
+/// The largest image that is a FAT16, in bytes.
+pub const MAX_SIZE_16: u64 = 32 << 20;
 /// The largest size an image can have, in bytes: the number of sectors has 32 bits.
 pub const MAX_SIZE: u64 = u32::MAX as u64 * SECTOR;
 /// The largest file, in bytes.
@@ -31,7 +35,8 @@ pub const INVARIANT_ID: u32 = 0x1234_abcd;
 pub struct FatOptions<'a> {
     /// The volume label: 1 to 11 upper-case letters, digits, spaces and `_-`.
     pub label: &'a str,
-    /// The size of the whole image in bytes, a multiple of [`SECTOR`].
+    /// The size of the whole image in bytes, a multiple of [`SECTOR`]. It decides the kind: from [`MIN_SIZE`] on the
+    /// image is a FAT32, up to [`MAX_SIZE_16`] a FAT16; there is nothing in between.
     pub size: u64,
     /// The volume id, also called the serial number.
     pub volume_id: u32,
@@ -42,8 +47,11 @@ pub struct FatOptions<'a> {
 /// Why a tree cannot become a FAT file system.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FatError {
-    /// The size fits no FAT32.
-    #[error("a FAT32 image cannot have {size} bytes: from {MIN_SIZE} to {MAX_SIZE}, in sectors of {SECTOR}")]
+    /// The size fits no FAT.
+    #[error(
+        "a FAT image cannot have {size} bytes: {MIN_SIZE_16} to {MAX_SIZE_16} or {MIN_SIZE} to {MAX_SIZE}, in sectors \
+         of {SECTOR}"
+    )]
     Size {
         /// The size asked for.
         size: u64,
@@ -91,7 +99,7 @@ pub enum FatError {
         size: u64,
     },
     /// A directory has too many entries.
-    #[error("a directory needs {slots} slots, more than the {} of FAT", plan::MAX_SLOTS)]
+    #[error("a directory needs {slots} slots, more than it can have")]
     Directory {
         /// How many it needs.
         slots: usize,
@@ -106,7 +114,7 @@ pub enum FatError {
 /// Files whose mode has no write bit get the read-only attribute. Owners, links and extended attributes are lost.
 ///
 /// # Errors
-/// When the options fit no FAT32, or FAT has no way to store something in the tree.
+/// When the options fit no FAT, or FAT has no way to store something in the tree.
 pub fn lay_out(tree: &Tree, options: &FatOptions<'_>) -> Result<VirtualImage, FatError> {
     let label = sectors::label(options.label)?;
     let geometry = Geometry::of(options.size)?;
@@ -120,9 +128,10 @@ pub fn lay_out(tree: &Tree, options: &FatOptions<'_>) -> Result<VirtualImage, Fa
     let mut layout = ImageLayout::default();
     sectors::reserved(&mut layout, &geometry, options.volume_id, label, &plan).map_err(FatError::Layout)?;
     for copy in 1..=geometry::TABLES {
-        table(&mut layout, &plan);
+        table(&mut layout, geometry.kind, &plan);
         layout.pad_to(geometry.table_end(copy)).map_err(FatError::Layout)?;
     }
+    layout.bytes(plan.root()).pad_to(geometry.data()).map_err(FatError::Layout)?;
     for node in plan.nodes() {
         match &node.content {
             Planned::Dir(bytes) => layout.bytes(bytes.clone()),
@@ -154,13 +163,28 @@ pub fn size_for(tree: &Tree) -> Result<u64, FatError> {
 }
 
 /// One allocation table up to its last used entry.
-fn table(layout: &mut ImageLayout, plan: &Plan<'_>) {
+fn table(layout: &mut ImageLayout, kind: Kind, plan: &Plan<'_>) {
     const MEDIA: u32 = 0x0fff_fff8;
     const END: u32 = 0x0fff_ffff;
-    layout.bytes([MEDIA.to_le_bytes(), END.to_le_bytes()].concat());
-    for node in plan.nodes() {
-        layout.counter(node.first + 1, node.first + node.clusters);
-        layout.bytes(END.to_le_bytes().to_vec());
+    match kind {
+        Kind::Fat32 => {
+            layout.bytes([MEDIA.to_le_bytes(), END.to_le_bytes()].concat());
+            for node in plan.nodes() {
+                layout.counter(node.first + 1, node.first + node.clusters);
+                layout.bytes(END.to_le_bytes().to_vec());
+            }
+        }
+        Kind::Fat16 => {
+            let links = plan
+                .nodes()
+                .iter()
+                .flat_map(|node| (node.first + 1..node.first + node.clusters).chain([END]));
+            let halves = [MEDIA, END].into_iter().chain(links).flat_map(|entry| {
+                let [low, high, ..] = entry.to_le_bytes();
+                [low, high]
+            });
+            layout.bytes(halves.collect::<Vec<u8>>());
+        }
     }
 }
 

@@ -158,7 +158,7 @@ pub fn lay_out(layout: IsoLayout, inputs: &IsoInputs<'_>) -> Result<VirtualImage
             let mut tree = grub_tree(inputs)?;
             let mut esp_tree = grub_esp_tree(&mut tree, inputs)?;
             esp_tree.merge(inputs.extra_esp.clone());
-            let esp = esp(&esp_tree, fat::size_for(&esp_tree)?, inputs)?;
+            let esp = grub_esp(&esp_tree, inputs)?;
             volume(&tree, &esp, bios(inputs, "a GRUB ISO")?, inputs)
         }
     }
@@ -197,6 +197,14 @@ fn systemd_esp(tree: &Tree, inputs: &IsoInputs<'_>) -> Result<VirtualImage, IsoE
 fn esp(tree: &Tree, size: u64, inputs: &IsoInputs<'_>) -> Result<VirtualImage, IsoError> {
     let options = FatOptions { label: "EFI", size, volume_id: fat::INVARIANT_ID, time: inputs.epoch };
     Ok(fat::lay_out(tree, &options)?)
+}
+
+/// As small as can be, as such ISOs always were; a FAT32 only where that is not enough.
+fn grub_esp(tree: &Tree, inputs: &IsoInputs<'_>) -> Result<VirtualImage, IsoError> {
+    match esp(tree, fat::MIN_SIZE_16, inputs) {
+        Err(IsoError::Esp(FatError::Full { .. })) => esp(tree, fat::size_for(tree)?, inputs),
+        other => other,
+    }
 }
 
 /// What GRUB starts, and its menu.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::geometry::{FIRST_CLUSTER, Geometry};
+use super::geometry::{FIRST_CLUSTER, Geometry, Kind, ROOT_SLOTS};
 use super::names::{self, Names, ShortName};
 use super::{FatError, MAX_FILE};
 use crate::format::civil::Civil;
@@ -11,7 +11,7 @@ use crate::tree::{Dir, File, Node, Tree};
 
 const SLOT: usize = 32;
 /// A directory may have 2 MiB.
-pub(super) const MAX_SLOTS: usize = 65_536;
+const MAX_SLOTS: usize = 65_536;
 /// UTF-16 units of a long name in one slot.
 const UNITS: usize = 13;
 
@@ -46,6 +46,9 @@ pub(super) struct Plan<'a> {
     cluster_size: u64,
     stamp: [u8; 4],
     room: u64,
+    kind: Kind,
+    /// The root directory, where it is no chain of clusters.
+    root: Bytes,
 }
 
 impl<'a> Plan<'a> {
@@ -56,14 +59,19 @@ impl<'a> Plan<'a> {
         time: u32,
     ) -> Result<Self, FatError> {
         let cluster_size = geometry.cluster_size();
-        let (nodes, stamp) = (Vec::new(), stamp(time));
-        let mut plan = Self { nodes, next: FIRST_CLUSTER, cluster_size, stamp, room: 0 };
+        let (nodes, stamp, root, kind) = (Vec::new(), stamp(time), Bytes::new(), geometry.kind);
+        let mut plan = Self { nodes, next: FIRST_CLUSTER, cluster_size, stamp, room: 0, kind, root };
         plan.directory(&tree.root, Above::Root(label))?;
         Ok(plan)
     }
 
     pub(super) fn nodes(&self) -> &[Run<'a>] {
         &self.nodes
+    }
+
+    /// The root directory, where it is no chain of clusters; empty where it is.
+    pub(super) fn root(&self) -> Bytes {
+        self.root.clone()
     }
 
     /// How many clusters are used.
@@ -80,11 +88,15 @@ impl<'a> Plan<'a> {
     fn directory(&mut self, dir: &'a Dir, above: Above) -> Result<u32, FatError> {
         let names = names::assign(dir.children.keys().map(String::as_str))?;
         let slots = above.slots() + names.iter().map(slots).sum::<usize>();
-        if slots > MAX_SLOTS {
+        let fixed = self.kind == Kind::Fat16 && matches!(above, Above::Root(_));
+        if slots > if fixed { usize::from(ROOT_SLOTS) } else { MAX_SLOTS } {
             return Err(FatError::Directory { slots });
         }
         let index = self.nodes.len();
-        let first = self.allocate((slots.max(1) * SLOT) as u64, Planned::Dir(Bytes::new()))?;
+        let first = match fixed {
+            true => 0,
+            false => self.allocate((slots.max(1) * SLOT) as u64, Planned::Dir(Bytes::new()))?,
+        };
         let mut bytes = above.entries(first, self.stamp);
         for (names, (name, child)) in names.iter().zip(&dir.children) {
             let (attributes, cluster, size) = match child {
@@ -95,7 +107,9 @@ impl<'a> Plan<'a> {
             long_entries(&mut bytes, names);
             bytes.extend(Entry { name: names.short, attributes, cluster, size }.encode(self.stamp));
         }
-        if let Some(run) = self.nodes.get_mut(index) {
+        if fixed {
+            self.root = bytes.into();
+        } else if let Some(run) = self.nodes.get_mut(index) {
             run.content = Planned::Dir(bytes.into());
         }
         Ok(first)

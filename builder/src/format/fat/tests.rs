@@ -97,6 +97,29 @@ fn fsck_and_mtools_read_an_esp() {
 }
 
 #[test]
+fn fsck_and_mtools_read_a_small_one() {
+    let store = Blobs::default();
+    for mib in [4, 32] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let options = FatOptions { size: mib << 20, ..OPTIONS };
+        store.write(&lay_out(&esp(&store), &options).unwrap(), file.path());
+        let Some(report) = judge::reports("fsck.fat", &["-n", "-v", file.path().to_str().unwrap()]) else {
+            return;
+        };
+        assert!(report.contains("2 FATs, 16 bit entries"), "{report}");
+        let Some(files) = extracted(file.path()) else { return };
+        assert_eq!(files.len(), 5);
+        assert_eq!(files["EFI/Linux/Talos-v1.13.0.efi"], judge::noise(2, 3_000_001));
+    }
+    let mut tree = Tree::default();
+    for number in 0..300 {
+        tree.insert_file(&format!("a long name {number}"), 0o644, VirtualImage::default()).unwrap();
+    }
+    let full = lay_out(&tree, &FatOptions { size: MIN_SIZE_16, ..OPTIONS });
+    assert!(matches!(full, Err(FatError::Directory { .. })), "{full:?}");
+}
+
+#[test]
 fn fsck_finds_a_broken_table() {
     let store = Blobs::default();
     let file = tempfile::NamedTempFile::new().unwrap();
