@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod flights;
 pub mod http;
+pub mod images;
 pub mod log;
 pub mod metrics;
 pub mod register;

@@ -59,15 +59,12 @@ impl OpenError {
     {
         let blame = error.blame();
         let public = match blame {
-            Blame::Caller => return Self::caller(what, error),
+            Blame::Caller => return Self::Schematic(error.to_string()),
+            Blame::Unsupported => error.to_string(),
             Blame::Missing => format!("failed to get {what}: {error}"),
-            Blame::Unsupported | Blame::Upstream | Blame::Busy | Blame::Ours => format!("failed to get {what}"),
+            Blame::Upstream | Blame::Busy | Blame::Ours => format!("failed to get {what}"),
         };
         Self::Input { blame, public, source: Arc::new(error) }
-    }
-
-    fn caller<E: std::error::Error + Send + Sync + 'static>(_: &str, error: E) -> Self {
-        Self::Schematic(error.to_string())
     }
 
     /// Pieces that do not fit.

@@ -1,0 +1,135 @@
+//! Use case: open an image. A name becomes a plan, and a plan an image that can be read.
+
+mod assemble;
+mod error;
+mod grub;
+mod index;
+mod plan;
+mod request;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use builder::format::grub::GrubTools;
+use builder::{BlobStore, PlanId, RecordStore};
+use metrics::counter;
+use moka::future::Cache;
+use schematics::{AssetName, TalosVersion};
+use tokio::sync::Semaphore;
+
+use crate::available::Available;
+use crate::flights::Flights;
+use crate::register::Stored;
+pub use error::OpenError;
+pub use index::{Image, IndexError};
+use plan::Planned;
+use request::Request;
+
+/// The time of everything in an image that has one, in seconds since 1970: the date Sidero's Image Factory uses.
+const EPOCH: u32 = 1_559_424_892;
+/// How many laid-out images are kept in memory.
+const REMEMBERED: u64 = 4096;
+
+/// What images depend on besides their inputs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How machines reach the factory; part of every customised image.
+    pub external_url: String,
+    /// The compression level of layers.
+    pub level: i32,
+    /// How many images are assembled at a time.
+    pub builds: NonZeroUsize,
+    /// GRUB, for images that boot with it.
+    pub grub: GrubTools,
+}
+
+/// Opens images. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Images {
+    available: Available,
+    store: Arc<dyn BlobStore>,
+    index: index::Index,
+    settings: Arc<Settings>,
+    builds: Arc<Semaphore>,
+    flights: Arc<Flights<PlanId, Image, OpenError>>,
+    known: Cache<PlanId, Image>,
+    grub: grub::Cores,
+}
+
+impl Images {
+    /// Images of what is available, kept in `store` and remembered in `records`.
+    #[must_use]
+    pub fn new(
+        available: Available,
+        store: Arc<dyn BlobStore>,
+        records: Arc<dyn RecordStore>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            available,
+            index: index::Index::new(Arc::clone(&store), records),
+            builds: Arc::new(Semaphore::new(settings.builds.get())),
+            settings: Arc::new(settings),
+            store,
+            flights: Arc::default(),
+            known: Cache::new(REMEMBERED),
+            grub: grub::Cores::default(),
+        }
+    }
+
+    /// The image of an asset: laid out once per plan, however many ask, and remembered across restarts.
+    ///
+    /// Whoever goes away while it is being laid out neither stops nor repeats the work.
+    ///
+    /// # Errors
+    /// When the asset cannot be had, with the reason and whose fault it is.
+    pub async fn open(&self, stored: &Stored, version: &TalosVersion, asset: &AssetName) -> Result<Image, OpenError> {
+        let request = Request::new(asset, version, &stored.schematic)?;
+        let planned = self.plan(&request, stored).await?;
+        let labels = [
+            ("talos_version", version.to_string()),
+            ("output_kind", asset.kind().to_owned()),
+            ("arch", asset.arch().name().to_owned()),
+        ];
+        if let Some(image) = self.recall(planned.id()).await {
+            counter!("image_factory_assets_delivered_cached_total", &labels).increment(1);
+            counter!("image_factory_assets_cached_bytes_total", &labels).increment(image.layout.len());
+            return Ok(image);
+        }
+        let image = self.make(planned, stored.clone()).await?;
+        counter!("image_factory_assets_built_total", &labels).increment(1);
+        counter!("image_factory_assets_built_bytes_total", &labels).increment(image.layout.len());
+        Ok(image)
+    }
+
+    async fn recall(&self, plan: PlanId) -> Option<Image> {
+        if let Some(image) = self.known.get(&plan).await {
+            return Some(image);
+        }
+        let image = self.index.get(plan).await?;
+        self.known.insert(plan, image.clone()).await;
+        Some(image)
+    }
+
+    /// How many images are being assembled.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    async fn make(&self, planned: Planned, stored: Stored) -> Result<Image, OpenError> {
+        let plan = planned.id();
+        let images = self.clone();
+        let build = || async move {
+            let _place = images.builds.acquire().await.map_err(|_| OpenError::Abandoned)?;
+            let layout = images.assemble(&planned, &stored.schematic).await?;
+            let image = images.index.put(plan, layout).await.map_err(|error| OpenError::Index(Arc::new(error)))?;
+            images.known.insert(plan, image.clone()).await;
+            Ok(image)
+        };
+        match self.flights.join(plan, build).await {
+            Ok(landed) => landed.map_err(|error| OpenError::clone(&error)),
+            Err(_) => Err(OpenError::Abandoned),
+        }
+    }
+}
