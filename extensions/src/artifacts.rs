@@ -32,7 +32,10 @@ pub struct Artifacts {
 
 impl HasBlobs for Artifacts {
     fn blobs(&self) -> Vec<Blob> {
-        [Some(self.kernel), Some(self.initramfs), self.systemd_stub, self.systemd_boot].into_iter().flatten().collect()
+        [Some(self.kernel), Some(self.initramfs), self.systemd_stub, self.systemd_boot]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::available::{Available, Components};
 use crate::config::Config;
+use crate::images::{self, Images};
 use crate::log::chain;
 use crate::register::Register;
 
@@ -31,6 +32,8 @@ pub struct App {
     pub records: Arc<dyn RecordStore>,
     /// What there is to build with.
     pub available: Available,
+    /// Images.
+    pub images: Images,
     /// Schematics.
     pub register: Register,
     /// Whether clients are still welcome.
@@ -100,8 +103,16 @@ impl App {
             work,
         };
         let kitchen = Kitchen::new(Arc::clone(&store), Arc::clone(&records), options);
+        let available = available(&config, kitchen)?;
+        let settings = images::Settings {
+            external_url: config.external_url.clone(),
+            level: config.squashfs_level,
+            builds: config.limits.builds,
+            grub: config.grub.clone(),
+        };
         Ok(Self {
-            available: available(&config, kitchen)?,
+            images: Images::new(available.clone(), Arc::clone(&store), Arc::clone(&records), settings),
+            available,
             register: Register::new(Arc::clone(&records)),
             config: Arc::new(config),
             store,

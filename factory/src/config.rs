@@ -17,6 +17,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use builder::format::grub::GrubTools;
 use extensions::SourceSpec;
 use extensions::source::Credentials;
 use schematics::TalosVersion;
@@ -53,6 +54,8 @@ pub struct Config {
     pub recheck_interval: Duration,
     /// The zstd level of extensions.
     pub squashfs_level: i32,
+    /// GRUB's program and modules.
+    pub grub: GrubTools,
     /// How much is taken on at a time.
     pub limits: Limits,
     /// How long things may take.

@@ -9,6 +9,7 @@ mod images;
 mod json;
 mod layers;
 mod path;
+mod pxe;
 mod range;
 mod registry;
 mod schematics;
@@ -36,6 +37,7 @@ fn routes() -> Router<App> {
     Router::new()
         // Clients that boot, and people who download.
         .route("/image/{schematic}/{version}/{path}", get(images::image))
+        .route("/pxe/{schematic}/{version}/{target}", get(pxe::script))
         // Schematics.
         .route("/schematics", post(schematics::create))
         .route("/schematics/{schematic}", get(schematics::read))

@@ -83,7 +83,12 @@ impl Images {
     ///
     /// # Errors
     /// When the asset cannot be had, with the reason and whose fault it is.
-    pub async fn open(&self, stored: &Stored, version: &TalosVersion, asset: &AssetName) -> Result<Image, OpenError> {
+    pub async fn open(
+        &self,
+        stored: &Stored,
+        version: &TalosVersion,
+        asset: &AssetName,
+    ) -> Result<Image, OpenError> {
         let request = Request::new(asset, version, &stored.schematic)?;
         let planned = self.plan(&request, stored).await?;
         let labels = [
@@ -123,7 +128,8 @@ impl Images {
         let build = || async move {
             let _place = images.builds.acquire().await.map_err(|_| OpenError::Abandoned)?;
             let layout = images.assemble(&planned, &stored.schematic).await?;
-            let image = images.index.put(plan, layout).await.map_err(|error| OpenError::Index(Arc::new(error)))?;
+            let image =
+                images.index.put(plan, layout).await.map_err(|error| OpenError::Index(Arc::new(error)))?;
             images.known.insert(plan, image.clone()).await;
             Ok(image)
         };

@@ -49,7 +49,7 @@ const fn list(name: &'static str, value: &'static str, default: &'static str, he
 }
 
 /// Every key there is.
-pub static KEYS: [Key; 21] = [
+pub static KEYS: [Key; 23] = [
     key(
         "listen",
         "ADDR",
@@ -130,6 +130,18 @@ pub static KEYS: [Key; 21] = [
         "LEVEL",
         "9",
         "The zstd level, 1 to 22, at which extensions are compressed. Images made with another level have other bytes.",
+    ),
+    key(
+        "grub-mkimage",
+        "PROGRAM",
+        "grub-mkimage",
+        "The program that makes GRUB's core images, for ISOs that boot with GRUB. Debian has it in grub-common.",
+    ),
+    key(
+        "grub-modules",
+        "DIR",
+        "/usr/lib/grub",
+        "Directory with a directory of GRUB modules per platform: `i386-pc` and `x86_64-efi` for amd64, `arm64-efi` for arm64. Debian has them in grub-pc-bin, grub-efi-amd64-bin and grub-efi-arm64-bin.",
     ),
     key(
         "answer-timeout",

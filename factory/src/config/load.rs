@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
 
+use builder::format::grub::GrubTools;
+
 use super::keys::Key;
 use super::raw::{Origin, Raw, split, unknown};
 use super::values::{self, Origins};
@@ -89,6 +91,8 @@ impl Reader<'_> {
         let broken_versions = self.many("broken-versions", values::version);
         let recheck_interval = self.one("recheck-interval", values::duration);
         let squashfs_level = self.one("squashfs-level", values::level);
+        let grub_mkimage = self.one("grub-mkimage", values::directory);
+        let grub_modules = self.one("grub-modules", values::directory);
         let limits = self.limits();
         let timeouts = self.timeouts();
         let logging = self.logging();
@@ -106,6 +110,7 @@ impl Reader<'_> {
             broken_versions: broken_versions?,
             recheck_interval: recheck_interval?,
             squashfs_level: squashfs_level?,
+            grub: GrubTools { mkimage: grub_mkimage?, modules: grub_modules? },
             limits: limits?,
             timeouts: timeouts?,
             logging: logging?,

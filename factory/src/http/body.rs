@@ -42,7 +42,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Wanted {
 #[derive(Debug)]
 pub(super) struct Download {
     /// The bytes.
-    pub(super) image: VirtualImage,
+    pub(super) image: Arc<VirtualImage>,
     /// The digest that changes whenever the bytes do.
     pub(super) etag: Digest,
     /// What the route calls it; decides the content type.
@@ -98,6 +98,16 @@ pub(super) fn serve(download: &Download, store: &Arc<dyn BlobStore>, wanted: &Wa
             }
         }));
     }
+    response
+}
+
+/// Answers with a short text.
+#[must_use]
+pub(super) fn text(text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

@@ -1,19 +1,65 @@
 //! Downloads of images.
 
-use axum::extract::State;
-use axum::response::Response;
+use std::sync::Arc;
 
+use axum::extract::{Query, State};
+use axum::response::Response;
+use schematics::{AssetName, SchematicId, TalosVersion};
+
+use super::body::{Download, Wanted, serve};
 use super::error::ApiError;
 use super::path::ImagePath;
 use crate::app::App;
+use crate::images::Image;
+use crate::register::Stored;
+
+/// What may be said behind the `?`.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Options {
+    /// The name to save the file as.
+    filename: Option<String>,
+}
 
 /// `GET /image/<schematic>/<version>/<asset>`.
-pub(super) async fn image(State(app): State<App>, path: ImagePath) -> Result<Response, ApiError> {
-    let schematic = app.register.find(path.schematic()?).await;
-    schematic.map_err(|error| ApiError::of("schematic_unknown", error))?;
-    let (version, asset) = (path.version()?, path.asset()?);
-    Err(ApiError::unsupported(
-        "asset_not_made",
-        format!("this factory does not make {asset} of {version} yet"),
-    ))
+pub(super) async fn image(
+    State(app): State<App>,
+    path: ImagePath,
+    Query(options): Query<Options>,
+    wanted: Wanted,
+) -> Result<Response, ApiError> {
+    let id = path.schematic()?;
+    // An unknown schematic is told before a malformed version or name, as clients know it.
+    let stored = find(&app, id).await?;
+    let image = lay_out(&app, &stored, &path.version()?, &path.asset()?).await?;
+    let download = Download {
+        image: image.layout,
+        etag: image.manifest,
+        name: path.name().to_owned(),
+        save_as: options.filename,
+    };
+    Ok(serve(&download, &app.store, &wanted))
+}
+
+/// The image of an asset, for handlers that use it as an ingredient.
+pub(super) async fn open(
+    app: &App,
+    id: SchematicId,
+    version: &TalosVersion,
+    asset: &AssetName,
+) -> Result<Image, ApiError> {
+    lay_out(app, &*find(app, id).await?, version, asset).await
+}
+
+async fn find(app: &App, id: SchematicId) -> Result<Arc<Stored>, ApiError> {
+    app.register.find(id).await.map_err(|error| ApiError::of("schematic_unknown", error))
+}
+
+async fn lay_out(
+    app: &App,
+    stored: &Stored,
+    version: &TalosVersion,
+    asset: &AssetName,
+) -> Result<Image, ApiError> {
+    let opened = app.images.open(stored, version, asset).await;
+    opened.map_err(|error| ApiError::of("asset_unavailable", error))
 }

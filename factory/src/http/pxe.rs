@@ -1,18 +1,90 @@
 //! iPXE scripts.
 
-use schematics::{AssetName, Boot, Target, TalosVersion, SchematicId};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use schematics::{AssetName, Boot, SchematicId, TalosVersion, Target};
 
-/// The script that boots this target. Its text is a contract: people compare it.
+use super::body::text;
+use super::error::ApiError;
+use super::images;
+use super::path;
+use crate::app::App;
+
+/// A script longer than this is refused; kernels take much less of a command line.
+const MAX_CMDLINE: u64 = 256 << 10;
+
+/// `<schematic>/<version>/<platform>-<arch>[-secureboot]`.
+#[derive(Debug)]
+pub(super) struct ScriptPath {
+    schematic: SchematicId,
+    version: TalosVersion,
+    target: Target,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ScriptPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let (schematic, version, target) =
+            path::segments::<(String, String, String), S>(parts, state).await?;
+        let schematic = schematic.parse().map_err(|_| path::no_schematic(&schematic))?;
+        let version = path::version(&version)?;
+        // The original reads the name of a command line, so its words are those of one.
+        let target = path::asset(&format!("cmdline-{target}"))?.target();
+        Ok(Self { schematic, version, target })
+    }
+}
+
+/// `GET /pxe/<schematic>/<version>/<target>`.
+pub(super) async fn script(State(app): State<App>, path: ScriptPath) -> Result<Response, ApiError> {
+    let ScriptPath { schematic, version, target } = path;
+    let line = images::open(&app, schematic, &version, &AssetName::Cmdline(target)).await?;
+    let bytes = line.layout.read_all(&app.store, MAX_CMDLINE).await;
+    let bytes = bytes.map_err(|error| ApiError::of("cmdline_unreadable", error))?;
+    let line = String::from_utf8_lossy(&bytes);
+    Ok(text(write(&app.config.pxe_url, (schematic, &version), target, &line)))
+}
+
+/// The script that boots a target. Its text is a contract: people compare it.
 ///
 /// With SecureBoot the kernel is the signed UKI, which brings its own initramfs.
-fn script(base: &str, id: SchematicId, version: &TalosVersion, boots: (Target, &str)) -> String {
-    let (target, cmdline) = boots;
+fn write(base: &str, of: (SchematicId, &TalosVersion), target: Target, cmdline: &str) -> String {
+    let (id, version) = of;
     let at = format!("{base}/image/{id}/{version}");
     match target.boot {
         Boot::Plain => {
             let (kernel, initramfs) = (AssetName::Kernel(target.arch), AssetName::Initramfs(target.arch));
             format!("#!ipxe\n\nimgfree\nkernel {at}/{kernel} {cmdline}\ninitrd {at}/{initramfs}\nboot\n")
         }
-        Boot::Secure => format!("#!ipxe\n\nimgfree\nkernel {at}/{} {cmdline}\nboot\n", AssetName::Uki(target)),
+        Boot::Secure => {
+            format!("#!ipxe\n\nimgfree\nkernel {at}/{} {cmdline}\nboot\n", AssetName::Uki(target))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::write;
+
+    #[test]
+    fn scripts_have_the_text_people_compare() {
+        let id = schematics::SchematicId::of_canonical("customization: {}\n");
+        let version = "1.13.0".parse().unwrap();
+        let target =
+            |name: &str| format!("cmdline-{name}").parse::<schematics::AssetName>().unwrap().target();
+        assert_eq!(
+            write("http://f", (id, &version), target("metal-x86_64"), "a b=c"),
+            format!(
+                "#!ipxe\n\nimgfree\nkernel http://f/image/{id}/v1.13.0/kernel-amd64 a b=c\n\
+                 initrd http://f/image/{id}/v1.13.0/initramfs-amd64.xz\nboot\n"
+            )
+        );
+        assert_eq!(
+            write("http://f", (id, &version), target("metal-amd64-secureboot"), "a"),
+            format!(
+                "#!ipxe\n\nimgfree\nkernel http://f/image/{id}/v1.13.0/metal-amd64-secureboot-uki.efi a\nboot\n"
+            )
+        );
     }
 }

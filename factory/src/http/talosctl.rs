@@ -1,5 +1,7 @@
 //! `talosctl` for every system.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -54,7 +56,7 @@ pub(super) async fn program(
         let text = format!("there is no {:?} for version {}", path.name, path.version.semver());
         ApiError::not_found("program_unknown", text)
     })?;
-    let image = VirtualImage::from_blob(program.blob);
+    let image = Arc::new(VirtualImage::from_blob(program.blob));
     let download = Download { etag: program.blob.digest, image, name: path.name, save_as: None };
     Ok(serve(&download, &app.store, &wanted))
 }

@@ -4,7 +4,7 @@ use builder::plan::Kind;
 use builder::recipe::iso::{self, Enroll, IsoInputs, IsoLayout};
 use builder::recipe::uki::{self, UkiInputs};
 use builder::tree::Tree;
-use builder::{Blob, BlobStore, VirtualImage};
+use builder::{Blob, VirtualImage};
 use bytes::Bytes;
 use extensions::artifacts::Artifacts;
 use extensions::layer_set::{LayerRequest, layer_set};
@@ -19,7 +19,11 @@ use super::{EPOCH, Images};
 const HEAD: u64 = 64 * 1024;
 
 impl Images {
-    pub(super) async fn assemble(&self, planned: &Planned, schematic: &Schematic) -> Result<VirtualImage, OpenError> {
+    pub(super) async fn assemble(
+        &self,
+        planned: &Planned,
+        schematic: &Schematic,
+    ) -> Result<VirtualImage, OpenError> {
         let plan = &planned.plan;
         if plan.kind == Kind::Cmdline {
             return Ok(VirtualImage::from_bytes(plan.cmdline.clone()));
@@ -96,6 +100,7 @@ impl Images {
             IsoLayout::Hybrid | IsoLayout::Grub => Some(self.grub_images(plan.arch, layout).await?),
             IsoLayout::UefiOnly => None,
         };
+        let sd_boot = artifacts.systemd_boot.map(VirtualImage::from_blob);
         let inputs = IsoInputs {
             version: &plan.version,
             arch: plan.arch,
@@ -103,7 +108,7 @@ impl Images {
             kernel: &VirtualImage::from_blob(artifacts.kernel),
             initramfs,
             uki: uki.as_ref(),
-            sd_boot: artifacts.systemd_boot.map(VirtualImage::from_blob).as_ref(),
+            sd_boot: sd_boot.as_ref(),
             grub: grub.as_ref(),
             epoch: EPOCH,
             enroll: Enroll::Off,

@@ -9,9 +9,9 @@ use builder::{Blob, VirtualImage};
 use schematics::{Arch, Digest};
 use tokio::sync::OnceCell;
 
+use super::Images;
 use super::error::OpenError;
 use super::request::Request;
-use super::Images;
 
 /// What was cooked so far. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +37,9 @@ impl Images {
         let layout = match request.kind {
             Kind::HybridIso => IsoLayout::Hybrid,
             Kind::GrubIso => IsoLayout::Grub,
-            Kind::Kernel | Kind::Initramfs | Kind::Cmdline | Kind::Uki | Kind::UefiIso => return Ok(Vec::new()),
+            Kind::Kernel | Kind::Initramfs | Kind::Cmdline | Kind::Uki | Kind::UefiIso => {
+                return Ok(Vec::new());
+            }
         };
         let arch = request.target.arch;
         let (bios, efi) = parts(layout, arch);

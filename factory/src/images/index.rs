@@ -39,7 +39,7 @@ pub enum IndexError {
 
 /// Plans that are laid out already.
 #[derive(Debug, Clone)]
-pub struct Index {
+pub(super) struct Index {
     store: Arc<dyn BlobStore>,
     records: Arc<dyn RecordStore>,
 }
@@ -47,7 +47,7 @@ pub struct Index {
 impl Index {
     /// An index over these stores.
     #[must_use]
-    pub fn new(store: Arc<dyn BlobStore>, records: Arc<dyn RecordStore>) -> Self {
+    pub(super) fn new(store: Arc<dyn BlobStore>, records: Arc<dyn RecordStore>) -> Self {
         Self { store, records }
     }
 
@@ -55,7 +55,7 @@ impl Index {
     ///
     /// An entry that cannot be read, is damaged, or refers to blobs that are gone counts as absent, with a line in the
     /// log: the image is laid out again, and the same plan gives the same bytes.
-    pub async fn get(&self, plan: PlanId) -> Option<Image> {
+    pub(super) async fn get(&self, plan: PlanId) -> Option<Image> {
         match self.find(plan).await {
             Ok(found) => found,
             Err(problem) => {
@@ -82,7 +82,7 @@ impl Index {
     ///
     /// # Errors
     /// When it cannot be stored.
-    pub async fn put(&self, plan: PlanId, layout: VirtualImage) -> Result<Image, IndexError> {
+    pub(super) async fn put(&self, plan: PlanId, layout: VirtualImage) -> Result<Image, IndexError> {
         let bytes = layout.to_manifest();
         if !VirtualImage::from_manifest(&bytes).is_ok_and(|again| again == layout) {
             return Err(IndexError::Unreadable { plan: plan.0 });

@@ -1,7 +1,7 @@
 //! From a request to a plan: every name becomes a digest.
 
+use builder::PlanId;
 use builder::plan::{Inputs, Kind, Origin, Plan};
-use builder::{BlobStore, PlanId};
 use extensions::layer_set::ResolvedExtension;
 use extensions::{catalog, virtual_extension};
 use schematics::cmdline::{Composition, Medium, profiles};
@@ -29,7 +29,8 @@ impl Images {
     /// Resolves a request. Asks the source for what it does not know yet, and makes nothing but GRUB's core images.
     pub(super) async fn plan(&self, request: &Request<'_>, stored: &Stored) -> Result<Planned, OpenError> {
         let version = request.version;
-        let release = self.available.release(version).await.map_err(|error| OpenError::input("kernel", error))?;
+        let release =
+            self.available.release(version).await.map_err(|error| OpenError::input("kernel", error))?;
         let extensions = if request.is_customised() { self.resolve(request).await? } else { Vec::new() };
         let customization = &request.schematic.customization;
         let configuration = &customization.embedded_machine_configuration;
@@ -62,7 +63,11 @@ impl Images {
             origin,
             cmdline: line.map(|line| line.to_string()).unwrap_or_default(),
             profiles,
-            compression: format!("{} level {} epoch {EPOCH}", builder::format::compress::revision(), self.settings.level),
+            compression: format!(
+                "{} level {} epoch {EPOCH}",
+                builder::format::compress::revision(),
+                self.settings.level
+            ),
             signer: None,
         };
         Ok(Planned { plan, extensions })

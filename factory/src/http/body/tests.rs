@@ -2,6 +2,7 @@ use super::*;
 use axum::body::to_bytes;
 use builder::store::MemoryStore;
 use builder::{BlobStoreExt as _, ImageLayout};
+use std::sync::Arc;
 
 /// An image of every kind of extent, and the same bytes in one piece.
 async fn image() -> (Arc<dyn BlobStore>, VirtualImage, Vec<u8>) {
@@ -22,7 +23,12 @@ fn wanted(method: Method, headers: &[(header::HeaderName, &str)]) -> Wanted {
 }
 
 fn download(image: &VirtualImage, name: &str) -> Download {
-    Download { image: image.clone(), etag: image.manifest_digest(), name: name.to_owned(), save_as: None }
+    Download {
+        image: Arc::new(image.clone()),
+        etag: image.manifest_digest(),
+        name: name.to_owned(),
+        save_as: None,
+    }
 }
 
 async fn bytes(response: Response) -> Vec<u8> {
