@@ -14,6 +14,10 @@ flags="$flags -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-co
 host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS=$flags cargo build --release --quiet --target "$host" --bin "$target"
 
+# What is known to be hostile is a good place to start from.
+seeds=
+[ "$target" != tar_layer ] || seeds=../fixtures/hostile
+
 mkdir -p "corpus/$target" "artifacts/$target"
 exec "${CARGO_TARGET_DIR:-target}/$host/release/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
-  -print_final_stats=1 -verbosity=0 -artifact_prefix="artifacts/$target/" "corpus/$target"
+  -print_final_stats=1 -verbosity=0 -artifact_prefix="artifacts/$target/" "corpus/$target" $seeds
