@@ -1,5 +1,6 @@
 //! The command line.
 
+mod build;
 mod doctor;
 mod id;
 mod serve;
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// Serve images, schematics and catalogues over HTTP.
     Serve(Settings),
+    /// Build one asset without a server, and write it to a file.
+    Build(Box<build::Arguments>),
     /// Print the id of a schematic.
     Id {
         /// The file with the schematic; standard input when not given.
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(settings) => serve::run(settings.load()?),
+        Command::Build(arguments) => build::run(*arguments),
         Command::Id { file } => id::run(file.as_deref()),
         Command::CheckConfig(settings) => {
             settings.load()?;

@@ -1,8 +1,8 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use builder::store::DirStore;
 use builder::store::DirRecords;
+use builder::store::DirStore;
 
 use super::*;
 use crate::cook::CookOptions;
