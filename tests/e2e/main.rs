@@ -5,6 +5,7 @@
 mod client;
 mod cors;
 mod errors;
+mod images;
 mod operations;
 mod pages;
 mod schematics;

@@ -67,8 +67,8 @@ const WITH_PROGRAMS: [&str; 4] = ["v1.11.0", "v1.12.0", "v1.13.0", "v1.13.1"];
 /// The kernel of an architecture: not code, but bytes that tell every offset apart.
 #[must_use]
 pub fn kernel(arch: Arch) -> Vec<u8> {
-    let seed = if arch == Arch::Amd64 { 3_u32 } else { 5 };
-    let noise = (0_u32..40_000).map(|n| n.wrapping_mul(2_654_435_761).wrapping_add(seed).to_le_bytes()[3]);
+    let seed = if arch == Arch::Amd64 { 2_654_435_761_u32 } else { 2_246_822_519 };
+    let noise = (0_u32..40_000).map(|n| n.wrapping_mul(seed).to_le_bytes()[3]);
     b"MZ".iter().copied().chain(noise).collect()
 }
 

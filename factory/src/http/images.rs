@@ -2,29 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use schematics::{AssetName, SchematicId, TalosVersion};
 
 use super::body::{Download, Wanted, serve};
 use super::error::ApiError;
-use super::path::ImagePath;
+use super::path::{ImagePath, Query};
 use crate::app::App;
 use crate::images::Image;
 use crate::register::Stored;
-
-/// What may be said behind the `?`.
-#[derive(Debug, serde::Deserialize)]
-pub(super) struct Options {
-    /// The name to save the file as.
-    filename: Option<String>,
-}
 
 /// `GET /image/<schematic>/<version>/<asset>`.
 pub(super) async fn image(
     State(app): State<App>,
     path: ImagePath,
-    Query(options): Query<Options>,
+    query: Query,
     wanted: Wanted,
 ) -> Result<Response, ApiError> {
     let id = path.schematic()?;
@@ -35,7 +28,7 @@ pub(super) async fn image(
         image: image.layout,
         etag: image.manifest,
         name: path.name().to_owned(),
-        save_as: options.filename,
+        save_as: query.get("filename"),
     };
     Ok(serve(&download, &app.store, &wanted))
 }
