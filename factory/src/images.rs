@@ -9,16 +9,17 @@ mod request;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Instant;
 
 use builder::format::grub::GrubTools;
 use builder::{BlobStore, PlanId, RecordStore};
-use metrics::counter;
 use moka::future::Cache;
 use schematics::{AssetName, TalosVersion};
 use tokio::sync::Semaphore;
 
 use crate::available::Available;
 use crate::flights::Flights;
+use crate::metrics::{self, BuildTimes};
 use crate::register::Stored;
 pub use error::OpenError;
 pub use index::{Image, IndexError};
@@ -91,20 +92,13 @@ impl Images {
     ) -> Result<Image, OpenError> {
         let request = Request::new(asset, version, &stored.schematic)?;
         let planned = self.plan(&request, stored).await?;
-        let labels = [
-            ("talos_version", version.to_string()),
-            ("output_kind", asset.kind().to_owned()),
-            ("arch", asset.arch().name().to_owned()),
-        ];
         if let Some(image) = self.recall(planned.id()).await {
-            counter!("image_factory_assets_delivered_cached_total", &labels).increment(1);
-            counter!("image_factory_assets_cached_bytes_total", &labels).increment(image.layout.len());
+            metrics::delivered(version, asset, image.layout.len());
             return Ok(image);
         }
-        let image = self.make(planned, stored.clone()).await?;
-        counter!("image_factory_assets_built_total", &labels).increment(1);
-        counter!("image_factory_assets_built_bytes_total", &labels).increment(image.layout.len());
-        Ok(image)
+        let (version, asset) = (version.clone(), *asset);
+        self.make(planned, stored.clone(), move |bytes, times| metrics::built(&version, &asset, bytes, times))
+            .await
     }
 
     async fn recall(&self, plan: PlanId) -> Option<Image> {
@@ -122,15 +116,24 @@ impl Images {
         self.flights.len()
     }
 
-    async fn make(&self, planned: Planned, stored: Stored) -> Result<Image, OpenError> {
+    /// Lays an image out, or waits for the one who does. `built` is told its length and what it took, once.
+    async fn make(
+        &self,
+        planned: Planned,
+        stored: Stored,
+        built: impl FnOnce(u64, BuildTimes) + Send + 'static,
+    ) -> Result<Image, OpenError> {
         let plan = planned.id();
         let images = self.clone();
         let build = || async move {
+            let asked = Instant::now();
             let _place = images.builds.acquire().await.map_err(|_| OpenError::Abandoned)?;
+            let begun = Instant::now();
             let layout = images.assemble(&planned, &stored.schematic).await?;
             let image =
                 images.index.put(plan, layout).await.map_err(|error| OpenError::Index(Arc::new(error)))?;
             images.known.insert(plan, image.clone()).await;
+            built(image.layout.len(), BuildTimes { waited: begun - asked, took: begun.elapsed() });
             Ok(image)
         };
         match self.flights.join(plan, build).await {

@@ -136,20 +136,48 @@ impl Drop for Inflight {
     }
 }
 
-/// One asset opened for a client: `built` for it, or ready before.
-pub fn asset(version: &TalosVersion, asset: &AssetName, built: bool, bytes: u64) {
-    let labels = [
+/// What a build cost in time.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildTimes {
+    /// Waiting for a free place.
+    pub waited: Duration,
+    /// Building.
+    pub took: Duration,
+}
+
+/// An asset that was laid out before is delivered.
+pub fn delivered(version: &TalosVersion, asset: &AssetName, bytes: u64) {
+    let labels = labels(version, asset);
+    counter!("image_factory_assets_delivered_cached_total", &labels).increment(1);
+    counter!("image_factory_assets_cached_bytes_total", &labels).increment(bytes);
+}
+
+/// An asset was laid out.
+pub fn built(version: &TalosVersion, asset: &AssetName, bytes: u64, times: BuildTimes) {
+    let labels = labels(version, asset);
+    counter!("image_factory_assets_built_total", &labels).increment(1);
+    counter!("image_factory_assets_built_bytes_total", &labels).increment(bytes);
+    histogram!("image_factory_assets_concurrency_latency_seconds").record(times.waited.as_secs_f64());
+    histogram!("image_factory_assets_build_latency_seconds").record(times.took.as_secs_f64());
+}
+
+/// An extension of a catalogue is used by a plan.
+pub fn extension_used(name: &str) {
+    counter!("image_factory_profile_system_extension_hits_total", "extension" => name.to_owned())
+        .increment(1);
+}
+
+/// A remembered image could not be read, and is laid out again.
+pub fn unreadable() {
+    counter!("image_factory_assets_cached_errors_total").increment(1);
+}
+
+fn labels(version: &TalosVersion, asset: &AssetName) -> [(&'static str, String); 3] {
+    [
         ("talos_version", version.to_string()),
         ("output_kind", asset.kind().to_owned()),
         ("arch", asset.arch().to_string()),
-    ];
-    let (count, size) = if built {
-        ("image_factory_assets_built_total", "image_factory_assets_built_bytes_total")
-    } else {
-        ("image_factory_assets_delivered_cached_total", "image_factory_assets_cached_bytes_total")
-    };
-    counter!(count, &labels).increment(1);
-    counter!(size, &labels).increment(bytes);
+    ]
 }
 
 #[cfg(test)]
@@ -166,13 +194,15 @@ mod tests {
     fn what_is_recorded_is_rendered_under_the_known_names() {
         let handle = install().unwrap();
         let version: TalosVersion = "1.13.0".parse().unwrap();
-        asset(&version, &"kernel-amd64".parse().unwrap(), true, 42);
+        let times = BuildTimes { waited: Duration::ZERO, took: Duration::from_secs(2) };
+        built(&version, &"kernel-amd64".parse().unwrap(), 42, times);
         request("/versions", &Method::GET, StatusCode::OK, Duration::from_millis(3), Some(7));
         let text = render(&handle);
         for line in [
             r#"image_factory_assets_built_total{talos_version="v1.13.0",output_kind="kernel",arch="amd64"} 1"#,
             r#"image_factory_assets_built_bytes_total{talos_version="v1.13.0",output_kind="kernel",arch="amd64"} 42"#,
             r#"http_request_duration_seconds_bucket{service="",handler="/versions",method="GET",code="200",le="0.005"}"#,
+            r#"image_factory_assets_build_latency_seconds_bucket{le="10"} 1"#,
             "image_factory_schematic_create_total 0",
             "process_resident_memory_bytes",
         ] {

@@ -294,7 +294,13 @@ fn many_may_ask_for_the_same_image_at_once() {
     });
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.body == answers[0].body));
     let metrics = factory.metrics();
-    assert!(metrics.contains("image_factory_assets_built_total{"), "{metrics}");
+    for name in [
+        "image_factory_assets_built_total{talos_version=\"v1.13.0\",output_kind=\"initramfs\",arch=\"amd64\"}",
+        "image_factory_assets_build_latency_seconds_count",
+        "image_factory_assets_concurrency_latency_seconds_count",
+    ] {
+        assert!(metrics.contains(name), "{name} is not in\n{metrics}");
+    }
 }
 
 #[test]

@@ -59,6 +59,7 @@ impl Index {
         match self.find(plan).await {
             Ok(found) => found,
             Err(problem) => {
+                crate::metrics::unreadable();
                 tracing::warn!(plan = %plan.0, error = &*problem, "an index entry is unusable and is made again");
                 None
             }

@@ -85,6 +85,7 @@ impl Images {
         let find = |name| {
             let entry = catalog::find(&entries, name, request.version);
             let entry = entry.map_err(|error| OpenError::Schematic(error.to_string()))?;
+            crate::metrics::extension_used(entry.name.as_str());
             Ok(ResolvedExtension { name: name.to_string(), image: entry.image() })
         };
         names.iter().map(find).collect()
