@@ -3,6 +3,7 @@
 mod build;
 mod doctor;
 mod id;
+mod release;
 mod serve;
 
 use std::error::Error;
@@ -43,6 +44,8 @@ enum Command {
         /// The file with the schematic; standard input when not given.
         file: Option<PathBuf>,
     },
+    /// Make a Talos release from a kernel, an initramfs and systemd's EFI files, and publish it.
+    Release(release::Arguments),
     /// Check the configuration and report all problems in it.
     CheckConfig(Settings),
     /// Print the configuration in force, and who said what.
@@ -141,6 +144,7 @@ fn run(command: Command) -> Outcome {
         Command::Serve(settings) => serve::run(settings.load()?),
         Command::Build(arguments) => build::run(*arguments),
         Command::Id { file } => id::run(file.as_deref()),
+        Command::Release(arguments) => release::run(arguments),
         Command::CheckConfig(settings) => {
             settings.load()?;
             say("the configuration is valid\n")

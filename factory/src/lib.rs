@@ -10,4 +10,5 @@ pub mod images;
 pub mod log;
 pub mod metrics;
 pub mod register;
+pub mod release;
 pub mod start;

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use builder::store::{Blob, BlobStore, BlobStoreExt as _};
 use flate2::{Compression, GzBuilder};
@@ -25,20 +25,48 @@ pub(super) struct Packed {
 /// One file or directory tree that goes into a layer.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
-    /// Where it is on this machine.
-    pub from: std::path::PathBuf,
+    from: Content,
     /// Where it goes in the image, without leading slash; empty for the root.
-    pub to: String,
+    to: String,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Path(PathBuf),
+    Text(String),
+}
+
+impl Item {
+    /// What is at `from` on this machine.
+    pub(super) fn path(from: &Path, to: String) -> Self {
+        Self { from: Content::Path(from.to_owned()), to }
+    }
+
+    /// A file with this text.
+    pub(super) fn text(to: &str, text: String) -> Self {
+        Self { from: Content::Text(text), to: to.to_owned() }
+    }
 }
 
 /// Packs items into one gzipped tar archive and stores it.
 ///
-/// Entries are sorted, owned by root and dated 1970, so the same files give the same bytes. Permissions are kept.
-pub(super) async fn pack(items: Vec<Item>, store: &dyn BlobStore) -> Result<Packed, ReleaseError> {
+/// The entries of a directory are sorted, owned by root and dated 1970, so the same files give the same bytes.
+/// Permissions and symbolic links are kept; hard links become files, and extended attributes are left out.
+pub(super) async fn pack(
+    items: Vec<Item>,
+    store: &dyn BlobStore,
+    what: &str,
+) -> Result<Packed, ReleaseError> {
     let packed = tokio::task::spawn_blocking(move || pack_file(&items)).await;
-    let (file, diff_id) = packed.map_err(io::Error::other).and_then(|done| done).map_err(ReleaseError::Pack)?;
+    let (file, diff_id) = packed
+        .map_err(io::Error::other)
+        .and_then(|done| done)
+        .map_err(|source| ReleaseError::Pack { what: what.to_owned(), source })?;
     let stream = tokio_util::io::ReaderStream::new(tokio::fs::File::from_std(file)).map(|piece| {
-        piece.map_err(|source| builder::StoreError::Write { place: "the layer being packed".to_owned(), source })
+        piece.map_err(|source| builder::StoreError::Write {
+            place: "the layer being packed".to_owned(),
+            source,
+        })
     });
     let blob = store.put_stream(stream.boxed()).await.map_err(ReleaseError::Store)?;
     Ok(Packed { blob, diff_id })
@@ -49,7 +77,10 @@ fn pack_file(items: &[Item]) -> io::Result<(std::fs::File, Digest)> {
     let gzip = GzBuilder::new().write(BufWriter::new(&mut file), Compression::default());
     let mut archive = tar::Builder::new(Hashing { inner: gzip, hasher: Sha256::new() });
     for item in items {
-        add(&mut archive, &item.from, &item.to)?;
+        match &item.from {
+            Content::Path(from) => add(&mut archive, from, &item.to)?,
+            Content::Text(text) => add_text(&mut archive, text, &item.to)?,
+        }
     }
     let Hashing { inner, hasher } = archive.into_inner()?;
     inner.finish()?.flush()?;
@@ -74,11 +105,24 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
+fn header(mode: u32) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
+}
+
+fn add_text<W: Write>(archive: &mut tar::Builder<W>, text: &str, to: &str) -> io::Result<()> {
+    let mut header = header(0o644);
+    header.set_size(text.len() as u64);
+    archive.append_data(&mut header, to, text.as_bytes())
+}
+
 fn add<W: Write>(archive: &mut tar::Builder<W>, from: &Path, to: &str) -> io::Result<()> {
     let metadata = fs::symlink_metadata(from)?;
-    let mut header = tar::Header::new_gnu();
-    header.set_mode(metadata.permissions().mode() & 0o7777);
-    header.set_mtime(0);
+    let mut header = header(metadata.permissions().mode() & 0o7777);
     if metadata.is_dir() {
         if !to.is_empty() {
             header.set_entry_type(tar::EntryType::Directory);
@@ -100,7 +144,8 @@ fn add<W: Write>(archive: &mut tar::Builder<W>, from: &Path, to: &str) -> io::Re
 }
 
 fn add_children<W: Write>(archive: &mut tar::Builder<W>, from: &Path, to: &str) -> io::Result<()> {
-    let mut names = fs::read_dir(from)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+    let mut names =
+        fs::read_dir(from)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
     names.sort();
     for name in names {
         let text = name.to_str().ok_or_else(|| io::Error::other(format!("{name:?} is not UTF-8")))?;

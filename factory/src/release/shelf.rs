@@ -1,0 +1,127 @@
+//! Where a release is put.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use builder::VirtualImage;
+use builder::store::BlobStore;
+use extensions::oci::CONFIG;
+use extensions::publish::Part;
+use extensions::reference::{ImageName, Repository};
+use extensions::source::RegistryOptions;
+use extensions::{LayoutWriter, Publication, PublishError, RegistryPusher, SourceSpec};
+use schematics::Digest;
+use serde_json::json;
+use signing::{SigningKey, cosign};
+
+use super::ReleaseError;
+use super::catalog::REGISTRY;
+
+/// A place for images, and how to reach it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// A layout directory, made where there is none, or a registry.
+    pub place: SourceSpec,
+    /// For a registry.
+    pub options: RegistryOptions,
+}
+
+enum Place {
+    Layout(LayoutWriter),
+    Registry(RegistryPusher),
+}
+
+/// A place that takes images, signs them where there is a key, and remembers their names.
+pub(super) struct Shelf {
+    place: Place,
+    key: Option<SigningKey>,
+    store: Arc<dyn BlobStore>,
+    done: Vec<ImageName>,
+}
+
+impl Shelf {
+    pub(super) fn open(
+        target: Target,
+        key: Option<SigningKey>,
+        store: Arc<dyn BlobStore>,
+    ) -> Result<Self, ReleaseError> {
+        let what = target.place.to_string();
+        let place = match target.place {
+            SourceSpec::Layout(dir) => LayoutWriter::open(dir)
+                .map(Place::Layout)
+                .map_err(|source| ReleaseError::Publish { what, source })?,
+            SourceSpec::Registry { tls, host, namespace } => {
+                Place::Registry(RegistryPusher::new(tls, &host, namespace, &target.options))
+            }
+        };
+        Ok(Self { place, key, store, done: Vec::new() })
+    }
+
+    /// Publishes an image, its signature first.
+    pub(super) async fn put(
+        &mut self,
+        repository: &Repository,
+        tag: &str,
+        image: &Publication,
+    ) -> Result<(), ReleaseError> {
+        let name = ImageName {
+            registry: None,
+            repository: repository.clone(),
+            tag: Some(tag.to_owned()),
+            digest: Some(image.digest),
+        };
+        let failed = |source| ReleaseError::Publish { what: name.to_string(), source };
+        if let Some(key) = &self.key {
+            let signature = sign(key, image.digest, repository)?;
+            let signature = self.signature_image(signature).await.map_err(failed)?;
+            self.publish(repository, &cosign::tag(&image.digest), &signature).await.map_err(failed)?;
+        }
+        self.publish(repository, tag, image).await.map_err(failed)?;
+        self.done.push(name);
+        Ok(())
+    }
+
+    /// The names of what was published.
+    pub(super) fn finish(self) -> Vec<ImageName> {
+        self.done
+    }
+
+    async fn publish(
+        &self,
+        repository: &Repository,
+        tag: &str,
+        image: &Publication,
+    ) -> Result<Digest, PublishError> {
+        match &self.place {
+            Place::Layout(layout) => layout.publish(repository, tag, image, &self.store).await,
+            Place::Registry(registry) => registry.publish(repository, tag, image, &self.store).await,
+        }
+    }
+
+    /// A signature as the image cosign keeps it in.
+    async fn signature_image(&self, signature: cosign::ImageSignature) -> Result<Publication, PublishError> {
+        let config = json!({
+            "architecture": "",
+            "os": "",
+            "config": {},
+            "rootfs": { "type": "layers", "diff_ids": [Digest::of(&signature.payload)] },
+        });
+        let config = serde_json::to_vec(&config).map_err(PublishError::Document)?;
+        let layer = Part {
+            annotations: BTreeMap::from([(cosign::ANNOTATION.to_owned(), signature.signature)]),
+            ..Part::new(cosign::MEDIA_TYPE, VirtualImage::from_bytes(signature.payload))
+        };
+        let config = Part::new(CONFIG, VirtualImage::from_bytes(config));
+        Publication::image(config, vec![layer], BTreeMap::new(), &self.store).await
+    }
+}
+
+fn sign(
+    key: &SigningKey,
+    digest: Digest,
+    repository: &Repository,
+) -> Result<cosign::ImageSignature, ReleaseError> {
+    let reference = format!("{REGISTRY}/{repository}");
+    cosign::sign(key, &digest, &reference)
+        .map_err(|source| ReleaseError::Sign { what: format!("{repository}@{digest}"), source })
+}
