@@ -1,6 +1,6 @@
 # Extension images as directories: OUTDIR/extensions/<name>/<arch>/{manifest.yaml,rootfs/}.
 
-# manifest NAME VERSION DESCRIPTION > manifest.yaml
+# manifest NAME VERSION DESCRIPTION [TALOS] > manifest.yaml
 manifest() {
   cat <<YAML
 version: v1alpha1
@@ -11,20 +11,22 @@ metadata:
   description: $3
   compatibility:
     talos:
-      version: ">= v1.2.0"
+      version: "${4:->= v1.2.0}"
 YAML
 }
 
+# begin_extension NAME ARCH VERSION DESCRIPTION [TALOS]
 # Sets: tree, the rootfs of the new extension.
 begin_extension() {
   tree=$out/extensions/$1/$2/rootfs
   mkdir -p "$tree"
-  manifest "$1" "$3" "$4" > "$out/extensions/$1/$2/manifest.yaml"
+  manifest "$1" "$3" "$4" "${5:-}" > "$out/extensions/$1/$2/manifest.yaml"
 }
 
 make_extensions() {
   plain_extension "$1"
   shadow_extension "$1"
+  newer_extension "$1"
   module_extension "$1"
   firmware_extension "$1"
   microcode_extension "$1" amd-ucode amd64-microcode 'microcode_amd*.bin'
@@ -46,6 +48,13 @@ shadow_extension() {
   begin_extension hello-again "$1" 1.0.0 "The greeting of hello, once more."
   mkdir -p "$tree/usr/local/share/hello"
   echo "hello from the later extension" > "$tree/usr/local/share/hello/greeting"
+}
+
+# Listed for every version, but refused before 1.13.
+newer_extension() {
+  begin_extension hello-newer "$1" 1.13.0 "Only for Talos 1.13 and newer." ">= v1.13.0"
+  mkdir -p "$tree/usr/local/share/hello-newer"
+  echo "hello from the newer extension" > "$tree/usr/local/share/hello-newer/greeting"
 }
 
 # WireGuard and what it needs that the base has not; UDP tunnels stay in the base, so only a modules.dep over both works.
