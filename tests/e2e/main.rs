@@ -6,6 +6,7 @@ mod client;
 mod cors;
 mod errors;
 mod images;
+mod judges;
 mod operations;
 mod pages;
 mod schematics;
