@@ -45,7 +45,7 @@ enum Command {
         file: Option<PathBuf>,
     },
     /// Make a Talos release from a kernel, an initramfs and systemd's EFI files, and publish it.
-    Release(release::Arguments),
+    Release(Box<release::Arguments>),
     /// Check the configuration and report all problems in it.
     CheckConfig(Settings),
     /// Print the configuration in force, and who said what.
@@ -144,7 +144,7 @@ fn run(command: Command) -> Outcome {
         Command::Serve(settings) => serve::run(settings.load()?),
         Command::Build(arguments) => build::run(*arguments),
         Command::Id { file } => id::run(file.as_deref()),
-        Command::Release(arguments) => release::run(arguments),
+        Command::Release(arguments) => release::run(*arguments),
         Command::CheckConfig(settings) => {
             settings.load()?;
             say("the configuration is valid\n")

@@ -221,3 +221,6 @@ async fn catalog_image(
 fn fixed(name: &str) -> Result<Repository, ReleaseError> {
     name.parse().map_err(|source| ReleaseError::Name { name: name.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests;
