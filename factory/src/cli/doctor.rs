@@ -1,6 +1,6 @@
 //! `factory doctor`: what is missing, and how to get it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use extensions::SourceSpec;
@@ -27,10 +27,11 @@ pub(super) fn run(config: &Config) -> Outcome {
         data(config),
         source(config),
         external_url(config),
-        depmod(),
-        grub("i386-pc"),
-        grub("x86_64-efi"),
-        grub("arm64-efi"),
+        program("depmod", "extensions with kernel modules", "kmod"),
+        mkimage(config),
+        grub(config, "i386-pc", "grub-pc-bin"),
+        grub(config, "x86_64-efi", "grub-efi-amd64-bin"),
+        grub(config, "arm64-efi", "grub-efi-arm64-bin"),
     ];
     let mut text = String::new();
     let mut broken = false;
@@ -109,29 +110,22 @@ fn external_url(config: &Config) -> Finding {
     }
 }
 
-fn depmod() -> Finding {
-    program("depmod", "extensions with kernel modules", "kmod")
+fn mkimage(config: &Config) -> Finding {
+    program(&config.grub.mkimage.to_string_lossy(), "ISOs that boot with GRUB", "grub-common")
 }
 
-fn grub(format: &str) -> Finding {
-    if let Finding::Missing(what, remedy) = program("grub-mkimage", "ISOs that boot with GRUB", "grub-common")
-    {
-        return Finding::Missing(what, remedy);
-    }
-    let dir = Path::new("/usr/lib/grub").join(format);
+/// GRUB's modules for one of its platforms.
+fn grub(config: &Config, platform: &str, package: &str) -> Finding {
+    let dir = config.grub.modules.join(platform);
     if fs::metadata(dir.join("modinfo.sh")).is_ok() {
-        Finding::Fine(format!("GRUB has its modules for {format}"))
-    } else {
-        let package = match format {
-            "i386-pc" => "grub-pc-bin",
-            "arm64-efi" => "grub-efi-arm64-bin",
-            _ => "grub-efi-amd64-bin",
-        };
-        Finding::Missing(
-            format!("GRUB's modules for {format} are not in {}", dir.display()),
-            format!("apt-get install --no-install-recommends {package}"),
-        )
+        return Finding::Fine(format!("GRUB has its modules for {platform}"));
     }
+    Finding::Missing(
+        format!("GRUB's modules for {platform} are not in {}", dir.display()),
+        format!(
+            "apt-get install --no-install-recommends {package}, or say where they are with `grub-modules`"
+        ),
+    )
 }
 
 fn program(name: &str, purpose: &str, package: &str) -> Finding {

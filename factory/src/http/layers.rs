@@ -114,16 +114,4 @@ pub(super) async fn other_method(method: Method) -> Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plain_request_id_is_taken_over_and_others_are_replaced() {
-        let with = |id: &[u8]| HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_bytes(id).unwrap())]);
-        assert_eq!(request_id(&with(b"abc-123")), "abc-123");
-        for id in [&b""[..], b"a b", b"\xff", "x".repeat(129).as_bytes()] {
-            assert_eq!(request_id(&with(id)).len(), 36, "{id:?}");
-        }
-        assert_eq!(request_id(&HeaderMap::new()).len(), 36);
-    }
-}
+mod tests;
