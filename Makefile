@@ -7,9 +7,9 @@ SHELL := /bin/sh
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 RUN_PACKAGES := build-essential ca-certificates kmod grub-common grub-pc-bin grub-efi-amd64-bin \
-	cpio zstd xz-utils squashfs-tools
+	cpio zstd xz-utils squashfs-tools openssl
 TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra ovmf qemu-efi-aarch64 \
-	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-pefile jq curl openssl \
+	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-pefile jq curl \
 	dnsmasq-base iproute2 skopeo docker-registry
 
 FACTORY := target/release/factory
@@ -29,7 +29,7 @@ build: setup
 	cargo build --release --locked
 
 reference: build
-	@tests/reference/make.sh $(REFERENCE) $(FACTORY)
+	@tests/reference/make.sh $(REFERENCE) $(abspath $(FACTORY))
 
 run: reference
 	@tests/run-factory.sh $(FACTORY) $(REFERENCE)

@@ -7,14 +7,15 @@ set -eu
 factory=$1
 reference=$2
 url=${FACTORY_EXTERNAL_URL:-http://$FACTORY_LISTEN}
-vanilla=376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba
+schematic='customization: {extraKernelArgs: [console=ttyS0], systemExtensions: {officialExtensions: [siderolabs/hello]}}'
+id=$(echo "$schematic" | "$factory" id)
 
 cat <<EOF
 
-Three commands to try, once it says it is ready:
+Three commands to try once it is ready, here or in another terminal:
 
-  curl --data-binary 'customization: {extraKernelArgs: [console=ttyS0]}' $url/schematics
-  curl -o metal-amd64.iso $url/image/$vanilla/v1.13.0/metal-amd64.iso
+  curl --data-binary '$schematic' $url/schematics
+  curl -o metal-amd64.iso $url/image/$id/v1.13.0/metal-amd64.iso
   qemu-system-x86_64 -machine q35 -cpu max,-cx16 -m 1024 -nographic -no-reboot -cdrom metal-amd64.iso
 
 EOF

@@ -31,11 +31,24 @@ fn git(arguments: &[&str]) -> String {
 #[test]
 fn the_visible_root_is_the_map() {
     let files = git(&["ls-files"]);
-    let visible: BTreeSet<&str> =
-        files.lines().filter_map(|path| path.split('/').next()).filter(|name| !name.starts_with('.')).collect();
+    let visible: BTreeSet<&str> = files
+        .lines()
+        .filter_map(|path| path.split('/').next())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
     let expected = [
-        "Cargo.lock", "Cargo.toml", "LICENSE", "Makefile", "README.md", "builder", "extensions", "factory",
-        "schematics", "signing", "tests", "web",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "builder",
+        "extensions",
+        "factory",
+        "schematics",
+        "signing",
+        "tests",
+        "web",
     ];
     assert_eq!(visible, BTreeSet::from(expected));
 }
@@ -80,7 +93,14 @@ fn nothing_is_left_undone() {
     let output = Command::new("git")
         .arg("-C")
         .arg(root())
-        .args(["grep", "-nE", r"todo!\(|unimplemented!\(|#\[ignore|FIXME|dbg!\(", "--", "*.rs", ":!tests/structure.rs"])
+        .args([
+            "grep",
+            "-nE",
+            r"todo!\(|unimplemented!\(|#\[ignore|FIXME|dbg!\(",
+            "--",
+            "*.rs",
+            ":!tests/structure.rs",
+        ])
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");

@@ -55,14 +55,18 @@ fn initramfs(inputs: &Path, work: &Path) {
     }
     std::fs::create_dir_all(work.join("schematic/usr/local/share/schematic")).unwrap();
     squash(&work.join("schematic"), &work.join("layers/3.sqsh"), work);
-    shell("cd layers && find . | LC_ALL=C sort | cpio --quiet -o -H newc | zstd -q -T0 -18 > ../layers.zst", work);
+    shell(
+        "cd layers && find . | LC_ALL=C sort | cpio --quiet -o -H newc | zstd -q -T0 -18 > ../layers.zst",
+        work,
+    );
     let base = base(inputs, "initramfs.xz");
     shell(&format!("cat '{base}' layers.zst > initramfs.xz"), work);
 }
 
 fn squash(root: &Path, target: &Path, work: &Path) {
     let (root, target) = (root.display().to_string(), target.display().to_string());
-    let fixed = ["-all-root", "-noappend", "-no-progress", "-quiet", "-comp", "zstd", "-Xcompression-level", "18"];
+    let fixed =
+        ["-all-root", "-noappend", "-no-progress", "-quiet", "-comp", "zstd", "-Xcompression-level", "18"];
     tool("mksquashfs", &[&[root.as_str(), target.as_str()], fixed.as_slice()].concat(), work);
 }
 

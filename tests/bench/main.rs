@@ -7,7 +7,14 @@
 //! One line per figure: ours, the reference's, the ratio, and the budget where there is one. Nothing here fails because
 //! a machine is slow; a budget that is missed is said so.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for developers that prints and may stop")]
+#![allow(missing_docs, unreachable_pub, reason = "a program, not a library")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a program for developers that prints, and stops when something is not as it should be"
+)]
 
 mod chain;
 mod cook;
@@ -60,11 +67,7 @@ fn main() {
     };
     let server = Server::start(factory, layout);
     figure_start(&server);
-    for (name, asset) in [
-        ("initramfs", Asset::Initramfs),
-        ("uki", Asset::Uki),
-        ("iso", Asset::Iso),
-    ] {
+    for (name, asset) in [("initramfs", Asset::Initramfs), ("uki", Asset::Uki), ("iso", Asset::Iso)] {
         image_figures(&server, name, asset, &chain::median_of(RUNS, asset, inputs));
     }
     storage::print(&server);
@@ -72,8 +75,14 @@ fn main() {
 }
 
 fn figure_start(server: &Server) {
-    Figure { what: "start to ready, empty store", unit: "s", ours: server.ready_after, reference: None, budget: None }
-        .print();
+    Figure {
+        what: "start to ready, empty store",
+        unit: "s",
+        ours: server.ready_after,
+        reference: None,
+        budget: None,
+    }
+    .print();
 }
 
 /// New schematic on warm inputs: HEAD, first byte, last byte, each as wall and CPU time.

@@ -52,7 +52,16 @@ impl Server {
         let data = tempfile::tempdir().unwrap();
         let begun = Instant::now();
         let process = Command::new(factory)
-            .args(["serve", "--metrics-listen", "off", "--log", "warn", "--listen", &address.to_string(), "--data"])
+            .args([
+                "serve",
+                "--metrics-listen",
+                "off",
+                "--log",
+                "warn",
+                "--listen",
+                &address.to_string(),
+                "--data",
+            ])
             .arg(data.path())
             .arg("--source")
             .arg(format!("oci:{}", layout.display()))
@@ -60,7 +69,8 @@ impl Server {
             .spawn()
             .unwrap();
         let url = format!("http://{address}");
-        let ready = || Command::new("curl").args(["-sf", &format!("{url}/readyz")]).status().unwrap().success();
+        let ready =
+            || Command::new("curl").args(["-sf", &format!("{url}/readyz")]).status().unwrap().success();
         while !ready() {
             assert!(begun.elapsed() < Duration::from_secs(30), "the factory does not become ready");
             std::thread::sleep(Duration::from_millis(5));
