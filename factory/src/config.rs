@@ -99,6 +99,8 @@ pub struct Timeouts {
     pub answer: Duration,
     /// Until the head of a request is there, and again its body.
     pub header: Duration,
+    /// Until a client that takes nothing of an answer is cut off.
+    pub stall: Duration,
     /// Until downloads are cut off when stopping.
     pub grace: Duration,
 }

@@ -2,6 +2,7 @@
 
 mod listen;
 mod lock;
+mod patience;
 
 use std::future::Future;
 use std::io;
@@ -88,6 +89,7 @@ impl Server {
         let allowance = Allowance {
             connections: config.limits.connections,
             header: config.timeouts.header,
+            stall: config.timeouts.stall,
             grace: config.timeouts.grace,
         };
         let refresh = tokio::spawn(keep_fresh(self.app.available.clone(), config.recheck_interval));

@@ -49,7 +49,7 @@ const fn list(name: &'static str, value: &'static str, default: &'static str, he
 }
 
 /// Every key there is.
-pub static KEYS: [Key; 23] = [
+pub static KEYS: [Key; 24] = [
     key(
         "listen",
         "ADDR",
@@ -154,6 +154,12 @@ pub static KEYS: [Key; 23] = [
         "DURATION",
         "30s",
         "How long a client may take to send the head of a request, or its body.",
+    ),
+    key(
+        "stall-timeout",
+        "DURATION",
+        "5m",
+        "How long a client may take nothing of an answer before its connection is closed.",
     ),
     key("shutdown-grace", "DURATION", "30s", "How long running downloads may go on after SIGTERM or SIGINT."),
     key("log-level", "FILTER", "info", "What is logged: a level, or a filter such as `info,factory=debug`."),

@@ -134,8 +134,9 @@ impl Reader<'_> {
     fn timeouts(&mut self) -> Option<Timeouts> {
         let answer = self.one("answer-timeout", values::duration);
         let header = self.one("header-timeout", values::duration);
+        let stall = self.one("stall-timeout", values::duration);
         let grace = self.one("shutdown-grace", values::duration);
-        Some(Timeouts { answer: answer?, header: header?, grace: grace? })
+        Some(Timeouts { answer: answer?, header: header?, stall: stall?, grace: grace? })
     }
 
     fn logging(&mut self) -> Option<Logging> {

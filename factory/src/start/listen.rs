@@ -19,6 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::Service;
 
+use super::patience::{Impatient, Patience};
+
 /// How long the loop rests when the system has no more sockets to give.
 const REST: Duration = Duration::from_millis(100);
 /// The most header bytes of a request.
@@ -33,6 +35,8 @@ pub(super) struct Allowance {
     pub(super) connections: NonZeroUsize,
     /// Time to send the head of a request.
     pub(super) header: Duration,
+    /// Time in which it may take nothing of an answer.
+    pub(super) stall: Duration,
     /// Time for running answers after `stop`.
     pub(super) grace: Duration,
 }
@@ -64,6 +68,7 @@ where
         .timer(TokioTimer::new())
         .max_header_list_size(64 * 1024)
         .keep_alive_interval(allowance.header);
+    let patience = Patience { opening: allowance.header, stall: allowance.stall };
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = async {
@@ -75,7 +80,8 @@ where
             accepted = accepted => accepted,
         };
         let service = TowerToHyperService::new(service.clone());
-        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection =
+            server.serve_connection(TokioIo::new(Impatient::new(stream, patience)), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             let _place = place;
