@@ -40,13 +40,13 @@ case ${1:-} in
     step formatting cargo fmt --all --check
     step lints cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
     suite tests cargo test --workspace --locked --no-fail-fast -- --quiet
-    suite boot cargo test --locked -p tests --features boot --test boot -- --test-threads=1
+    suite boot cargo test --locked -p tests --features boot --test boot -- --test-threads=2
     for target in tests/fuzz/fuzz_targets/*.rs; do
       step "fuzz $(basename "$target" .rs)" tests/fuzz/run.sh "$(basename "$target" .rs)" 20
     done
     ;;
   boot)
-    suite boot cargo test --locked -p tests --features boot --test boot -- --test-threads=1
+    suite boot cargo test --locked -p tests --features boot --test boot -- --test-threads=2
     ;;
   *)
     echo "usage: $0 all|boot" >&2

@@ -1,4 +1,5 @@
-//! Initramfs and unified kernel images that `builder` lays out, booted without the service around them.
+//! What no version of the reference release makes: layers compressed with xz, and damage. And what other tools see in a
+//! unified kernel image of the real stub and kernel.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -13,8 +14,8 @@ use schematics::cmdline::Profile;
 use schematics::{Arch, Digest};
 use tempfile::TempDir;
 use tests::{
-    Failure, esp, or_skip,
-    qemu::{Boot, Kernel, Machine, Medium},
+    Failure, or_skip,
+    qemu::{Boot, Kernel, Machine},
     reference::Inputs,
     tool,
 };
@@ -132,13 +133,6 @@ impl Bench {
         });
         Ok(image.unwrap())
     }
-
-    fn boot_from_esp(&self, arch: Arch, name: &str, uki: &VirtualImage) -> Result<Boot, Failure> {
-        let uki = self.write("uki.efi", uki);
-        let disk = self.dir.path().join("esp.img");
-        esp::write(&disk, &[(name, uki)])?;
-        Machine::uefi(arch).medium(Medium::Disk(disk)).boot()
-    }
 }
 
 fn every_member_arrived(boot: &Boot) {
@@ -161,41 +155,10 @@ fn direct(xz: bool) -> Result<Boot, Failure> {
 }
 
 #[test]
-fn the_kernel_unpacks_every_member_with_zstd_layers() {
-    if let Some(boot) = or_skip(direct(false)) {
-        every_member_arrived(&boot);
-    }
-}
-
-#[test]
 fn the_kernel_unpacks_every_member_with_xz_layers() {
     if let Some(boot) = or_skip(direct(true)) {
         every_member_arrived(&boot);
     }
-}
-
-#[test]
-fn a_unified_kernel_image_boots_from_an_esp() {
-    let boot = Bench::new().and_then(|bench| {
-        let uki = bench.uki(Arch::Amd64, &bench.initramfs(false)?)?;
-        bench.boot_from_esp(Arch::Amd64, "EFI/BOOT/BOOTX64.EFI", &uki)
-    });
-    let Some(boot) = or_skip(boot) else { return };
-    every_member_arrived(&boot);
-    assert_eq!(boot.text("boot"), "uefi");
-    assert_eq!(boot.text("cmdline"), CMDLINE);
-}
-
-#[test]
-fn an_arm64_unified_kernel_image_boots_from_an_esp() {
-    let boot = Bench::new().and_then(|bench| {
-        let initramfs = bench.put_file(&bench.inputs.initramfs(VERSION, Arch::Arm64))?;
-        let uki = bench.uki(Arch::Arm64, &initramfs)?;
-        bench.boot_from_esp(Arch::Arm64, "EFI/BOOT/BOOTAA64.EFI", &uki)
-    });
-    let Some(boot) = or_skip(boot) else { return };
-    assert_eq!(boot.text("arch"), "arm64");
-    assert_eq!(boot.text("cmdline"), CMDLINE);
 }
 
 /// Checks the sections other tools see in an image made of the real stub and kernel.

@@ -20,6 +20,12 @@ pub enum Failure {
         /// How to get it.
         hint: String,
     },
+    /// The reference release was not made: no reason to skip, since everybody can make it.
+    #[error("there is no reference release at {}; `make reference` makes it", path.display())]
+    Reference {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// A file or a process could not be used.
     #[error("cannot {action} {}", path.display())]
     Io {

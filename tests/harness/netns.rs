@@ -68,13 +68,23 @@ impl Netns {
     /// # Errors
     /// When the name space is gone or the port is taken.
     pub fn listen(&self, port: u16) -> io::Result<TcpListener> {
+        self.run(|| TcpListener::bind(SocketAddrV4::new(Self::HOST, port)))?
+    }
+
+    /// Works inside: sockets made there, and threads started there, stay there.
+    ///
+    /// # Errors
+    /// When the name space is gone, or the work panicked.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
         let namespace = File::open(PathBuf::from("/run/netns").join(&self.name))?;
-        // A thread of its own changes its name space and ends; its socket stays where it was made.
-        let bound = thread::spawn(move || {
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-            TcpListener::bind(SocketAddrV4::new(Self::HOST, port))
-        });
-        bound.join().unwrap_or_else(|_| Err(io::Error::other("the binding thread panicked")))
+        // A thread of its own changes its name space and ends; nothing else is moved.
+        thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+                Ok(work())
+            });
+            worker.join().unwrap_or_else(|_| Err(io::Error::other("the work inside panicked")))
+        })
     }
 
     /// Answers DHCP with a URL for firmware that asks for HTTP boot. Replaces an earlier answer.

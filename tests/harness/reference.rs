@@ -1,6 +1,6 @@
-//! The raw inputs of the reference release, made by `tests/reference/inputs.sh`.
+//! The reference release and its raw inputs, made by `make reference`.
 
-use std::{fs, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 use schematics::Arch;
 
@@ -8,6 +8,19 @@ use crate::Failure;
 
 /// The two versions of the reference release, oldest first.
 pub const VERSIONS: [&str; 2] = ["v1.12.0", "v1.13.0"];
+
+/// Names another layout of the reference release.
+const LAYOUT: &str = "FACTORY_TEST_REFERENCE";
+
+/// The OCI layout of the reference release: `target/reference`, or what `FACTORY_TEST_REFERENCE` says.
+///
+/// # Errors
+/// [`Failure::Reference`] when it was not made, or not to the end.
+pub fn layout() -> Result<PathBuf, Failure> {
+    let ours = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/reference");
+    let path = env::var_os(LAYOUT).map_or(ours, PathBuf::from);
+    if path.join("index.json").is_file() { Ok(path) } else { Err(Failure::Reference { path }) }
+}
 
 /// The finished directory of inputs.
 #[derive(Debug, Clone)]

@@ -1,0 +1,89 @@
+//! The real service on the reference release, as boots need it.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use tempfile::TempDir;
+use tests::Failure;
+use tests::http::Answer;
+use tests::netns::Netns;
+use tests::reference;
+use tests::server::Factory;
+
+/// Starts that may lose their port to another process before it counts as a failure.
+const ATTEMPTS: u32 = 3;
+
+/// A running factory and the files downloaded from it.
+pub(crate) struct Service {
+    factory: Factory,
+    files: TempDir,
+}
+
+impl Service {
+    /// Serves on a free port of the loopback, which guests of QEMU's own network see as 10.0.2.2.
+    pub(crate) fn loopback() -> Result<Self, Failure> {
+        Self::on(&reference::layout()?)
+    }
+
+    /// The same on another release.
+    pub(crate) fn on(layout: &Path) -> Result<Self, Failure> {
+        let mut attempt = 1;
+        loop {
+            // The port must be known before the start: scripts name it as the guest sees it.
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            let (listen, pxe) = (format!("127.0.0.1:{port}"), format!("http://10.0.2.2:{port}"));
+            match start(layout, &[("listen", &listen), ("pxe-url", &pxe)]) {
+                Ok(factory) => return Ok(Self { factory, files: tempfile::tempdir().unwrap() }),
+                Err(_) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => panic!("the factory does not start: {error}"),
+            }
+        }
+    }
+
+    /// A factory at the one address that guests of a network name space know.
+    pub(crate) fn inside(netns: &Netns) -> Result<Factory, Failure> {
+        let layout = reference::layout()?;
+        let listen = format!("{}:80", Netns::HOST);
+        let started = netns.run(|| start(&layout, &[("listen", &listen)])).unwrap();
+        Ok(started.unwrap_or_else(|error| panic!("the factory does not start: {error}")))
+    }
+
+    /// The factory itself.
+    pub(crate) const fn factory(&self) -> &Factory {
+        &self.factory
+    }
+
+    /// Its port.
+    pub(crate) const fn port(&self) -> u16 {
+        self.factory.address().port()
+    }
+
+    /// Creates a schematic.
+    pub(crate) fn create(&self, schematic: &str) -> String {
+        id(&self.factory.post_schematic(schematic))
+    }
+
+    /// Downloads an image, given as the rest of its path behind `/image/`.
+    pub(crate) fn download(&self, image: &str) -> PathBuf {
+        let answer = self.factory.get(&format!("/image/{image}"));
+        assert_eq!(answer.status, 200, "{image}: {}", answer.text());
+        assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()), "{image}");
+        let path = self.files.path().join(image.replace('/', "-"));
+        fs::write(&path, answer.body).unwrap();
+        path
+    }
+}
+
+fn start(layout: &Path, keys: &[(&str, &str)]) -> Result<Factory, tests::server::Anything> {
+    let source = format!("oci:{}", layout.display());
+    let mut all = vec![("source", source.as_str())];
+    all.extend_from_slice(keys);
+    Factory::start(&all)
+}
+
+/// The id in the answer to a new schematic.
+pub(crate) fn id(answer: &Answer) -> String {
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
