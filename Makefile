@@ -24,6 +24,7 @@ setup:
 
 setup-test:
 	@SUDO="$(SUDO)" tests/install.sh $(TEST_PACKAGES)
+	@tests/tools/ukify.sh target/tools
 
 build: setup
 	cargo build --release --locked

@@ -1,13 +1,23 @@
 //! The service from outside: a real factory on a loopback port, and requests written byte by byte.
 
-#![expect(clippy::unwrap_used, reason = "in a test, what is not there is a failure")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "in a test, what is not there is a failure"
+)]
 
 mod client;
 mod cors;
 mod errors;
+mod gates;
 mod images;
+mod initramfs;
+mod isos;
 mod judges;
 mod operations;
 mod pages;
 mod schematics;
+mod site;
+mod ukis;
 mod versions;

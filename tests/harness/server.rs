@@ -51,9 +51,14 @@ impl Factory {
     /// When it does not start.
     pub fn with_release(keys: &[(&str, &str)]) -> Result<Self, Anything> {
         let dir = tempfile::tempdir()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(release::write(&dir.path().join(SOURCE)))?;
+        release::lay_down(&dir.path().join(SOURCE))?;
         Self::start_on(dir, keys)
+    }
+
+    /// The layout directory of the source below the directory of a factory, given or handed over.
+    #[must_use]
+    pub fn source_in(dir: &TempDir) -> PathBuf {
+        dir.path().join(SOURCE)
     }
 
     /// Starts a factory on the data and the source of an earlier one.

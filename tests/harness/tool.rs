@@ -11,6 +11,8 @@ use crate::Failure;
 
 /// Where the system keeps programs that are not on everybody's `PATH`.
 const SYSTEM_DIRS: [&str; 2] = ["/usr/sbin", "/sbin"];
+/// Where `make setup-test` puts programs that no package of this Debian brings.
+const OWN_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools");
 
 /// The full path of a program.
 ///
@@ -19,7 +21,7 @@ const SYSTEM_DIRS: [&str; 2] = ["/usr/sbin", "/sbin"];
 pub fn find(program: &str, package: &str) -> Result<PathBuf, Failure> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
-        .chain(SYSTEM_DIRS.iter().map(PathBuf::from))
+        .chain(SYSTEM_DIRS.iter().chain([&OWN_DIR]).map(PathBuf::from))
         .map(|dir| dir.join(program))
         .find(|candidate| candidate.is_file())
         .ok_or_else(|| missing(program, package))

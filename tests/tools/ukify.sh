@@ -1,0 +1,30 @@
+#!/bin/sh
+# Puts systemd's ukify into a directory, from Debian trixie where this Debian has none: it reads what a unified kernel
+# image consists of. Nothing is installed. It runs on Debian's own python3 with python3-pefile.
+#
+#   tests/tools/ukify.sh DIR
+set -eu
+cd "$(dirname "$0")/../.."
+
+into=$1
+if [ -x "$into/ukify" ] || command -v ukify >/dev/null 2>&1; then exit 0; fi
+
+say() { echo "$*" >&2; }
+die() { say "$*"; exit 1; }
+# shellcheck source=tests/reference/packages.sh
+. tests/reference/packages.sh
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+private_apt
+mirror=$(host_mirror || true)
+say "fetching ukify from ${mirror:-$FALLBACK_MIRROR}"
+update_from "${mirror:-$FALLBACK_MIRROR}" || update_from "$FALLBACK_MIRROR" || die "cannot read the package lists of $FALLBACK_MIRROR"
+(cd "$work" && apt_private apt-get download -qq "systemd-ukify/$EFI_SUITE" >&2) || die "cannot download systemd-ukify"
+dpkg-deb -x "$work"/systemd-ukify*.deb "$work/unpacked"
+mkdir -p "$into"
+program=$work/unpacked/usr/lib/systemd/ukify
+[ -f "$program" ] && [ ! -L "$program" ] || program=$work/unpacked/usr/bin/ukify
+sed '1s|^#!.*|#!/usr/bin/python3|' "$program" > "$into/ukify.new"
+chmod 755 "$into/ukify.new"
+mv "$into/ukify.new" "$into/ukify"
