@@ -1,15 +1,26 @@
 //! Which image a plan turned into, remembered across restarts.
+//!
+//! ```text
+//! "factory index 1\n"   SHA-256 of the manifest (32 bytes)   the manifest as zstd frame
+//! ```
+//!
+//! One small file per image is most of what a further schematic costs, so the manifest is packed and has none of its own.
 
+use std::error::Error;
+use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use builder::store::{RecordError, RecordKind};
-use builder::{Blob, BlobStore, BlobStoreExt as _, PlanId, RecordStore, StoreError, VirtualImage};
+use builder::{BlobStore, PlanId, RecordStore, StoreError, VirtualImage};
 use schematics::Digest;
 
-/// The manifest of an image as a [`Blob`], under the name of its plan.
+/// The manifest of an image, under the name of its plan.
 const KIND: RecordKind = RecordKind("images");
-/// The largest manifest that is read back.
+const MAGIC: &[u8] = b"factory index 1\n";
+/// The largest manifest that is read back, in bytes.
 const MAX_MANIFEST: u64 = 64 << 20;
+/// The zstd level of manifests; they are tables, which the fast levels pack as well as the slow ones.
+const LEVEL: i32 = 3;
 
 /// A laid-out image with the name of its description.
 #[derive(Debug, Clone)]
@@ -32,9 +43,15 @@ pub enum IndexError {
         /// The plan.
         plan: Digest,
     },
-    /// A manifest could not be read or written.
-    #[error("could not use the manifest of an image")]
-    Store(#[source] StoreError),
+    /// The manifest could not be packed.
+    #[error("could not pack the manifest made for plan {plan}")]
+    Pack {
+        /// The plan.
+        plan: Digest,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// Plans that are laid out already.
@@ -66,17 +83,16 @@ impl Index {
         }
     }
 
-    async fn find(&self, plan: PlanId) -> Result<Option<Image>, Box<dyn std::error::Error + Send + Sync>> {
+    async fn find(&self, plan: PlanId) -> Result<Option<Image>, Box<dyn Error + Send + Sync>> {
         let Some(record) = self.records.get(KIND, plan.0).await? else { return Ok(None) };
-        let manifest: Blob = serde_json::from_slice(&record)?;
-        let bytes = self.store.read_all(manifest.digest, MAX_MANIFEST).await?;
+        let (manifest, bytes) = unpack(&record)?;
         let layout = VirtualImage::from_manifest(&bytes)?;
         for digest in layout.blobs() {
             if self.store.size(digest).await?.is_none() {
                 return Err(StoreError::Missing { digest }.into());
             }
         }
-        Ok(Some(Image { layout: Arc::new(layout), manifest: manifest.digest }))
+        Ok(Some(Image { layout: Arc::new(layout), manifest }))
     }
 
     /// Remembers the image of a plan. The manifest is read back as it was written before anybody is told of it.
@@ -88,17 +104,31 @@ impl Index {
         if !VirtualImage::from_manifest(&bytes).is_ok_and(|again| again == layout) {
             return Err(IndexError::Unreadable { plan: plan.0 });
         }
-        let manifest = self.store.put(bytes).await.map_err(IndexError::Store)?;
-        let record = serde_json::json!(manifest).to_string();
-        self.records.put(KIND, plan.0, record.into()).await.map_err(IndexError::Record)?;
-        Ok(Image { layout: Arc::new(layout), manifest: manifest.digest })
+        let manifest = Digest::of(&bytes);
+        let packed = pack(manifest, &bytes).map_err(|source| IndexError::Pack { plan: plan.0, source })?;
+        self.records.put(KIND, plan.0, packed.into()).await.map_err(IndexError::Record)?;
+        Ok(Image { layout: Arc::new(layout), manifest })
     }
+}
+
+fn pack(manifest: Digest, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    Ok([MAGIC, manifest.as_bytes(), &zstd::bulk::compress(bytes, LEVEL)?].concat())
+}
+
+/// The manifest in a record, and its digest, which it was checked against.
+fn unpack(record: &[u8]) -> Result<(Digest, Vec<u8>), Box<dyn Error + Send + Sync>> {
+    let rest = record.strip_prefix(MAGIC).ok_or("the entry is not of a form this program knows")?;
+    let (expected, packed) = rest.split_first_chunk::<32>().ok_or("the entry ends early")?;
+    let mut bytes = Vec::new();
+    zstd::Decoder::new(packed)?.take(MAX_MANIFEST).read_to_end(&mut bytes)?;
+    let (expected, found) = (Digest::from_bytes(*expected), Digest::of(&bytes));
+    if found == expected { Ok((found, bytes)) } else { Err(StoreError::Mismatch { expected, found }.into()) }
 }
 
 #[cfg(test)]
 mod tests {
-    use builder::ImageLayout;
     use builder::store::{MemoryRecords, MemoryStore};
+    use builder::{Blob, BlobStoreExt as _, ImageLayout};
 
     use super::*;
 
@@ -132,10 +162,35 @@ mod tests {
         let records: Arc<dyn RecordStore> = Arc::new(MemoryRecords::default());
         let index = Index::new(Arc::clone(&store), Arc::clone(&records));
         let plan = PlanId(Digest::of(b"plan"));
-        let no_manifest = serde_json::to_vec(&store.put("no manifest".into()).await.unwrap()).unwrap();
-        for entry in [b"{".to_vec(), no_manifest] {
-            records.put(KIND, plan.0, entry.into()).await.unwrap();
-            assert!(index.get(plan).await.is_none());
+        let kernel = store.put("kernel".into()).await.unwrap();
+        index.put(plan, image(kernel)).await.unwrap();
+        let good = records.get(KIND, plan.0).await.unwrap().unwrap().to_vec();
+        let no_manifest = pack(Digest::of(b"no manifest"), b"no manifest").unwrap();
+        let other = pack(Digest::of(b"other"), &image(kernel).to_manifest()).unwrap();
+        let mut damaged =
+            vec![b"{".to_vec(), MAGIC.to_vec(), no_manifest, other, good[..good.len() - 1].to_vec()];
+        damaged.extend((0..good.len()).map(|at| {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1;
+            flipped
+        }));
+        for entry in damaged {
+            records.put(KIND, plan.0, entry.clone().into()).await.unwrap();
+            let found = index.get(plan).await;
+            assert!(found.is_none_or(|found| *found.layout == image(kernel)), "{entry:?}");
         }
+        records.put(KIND, plan.0, good.into()).await.unwrap();
+        assert!(index.get(plan).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn an_image_costs_one_small_record_and_no_blob() {
+        let store: Arc<dyn BlobStore> = Arc::new(MemoryStore::default());
+        let records: Arc<dyn RecordStore> = Arc::new(MemoryRecords::default());
+        let index = Index::new(Arc::clone(&store), Arc::clone(&records));
+        let plan = PlanId(Digest::of(b"plan"));
+        let put = index.put(plan, VirtualImage::from_bytes(vec![7; 100_000])).await.unwrap();
+        assert_eq!(store.size(put.manifest).await.unwrap(), None);
+        assert!(records.get(KIND, plan.0).await.unwrap().unwrap().len() < 1000);
     }
 }
