@@ -126,6 +126,10 @@ impl Images {
         let plan = planned.id();
         let images = self.clone();
         let build = || async move {
+            // An earlier build may have ended between the look into the index and here.
+            if let Some(image) = images.known.get(&plan).await {
+                return Ok(image);
+            }
             let asked = Instant::now();
             let _place = images.builds.acquire().await.map_err(|_| OpenError::Abandoned)?;
             let begun = Instant::now();

@@ -15,9 +15,6 @@ pub enum OpenError {
         /// What was asked for, in the plural.
         what: &'static str,
     },
-    /// Nothing can be signed here.
-    #[error("error enhancing profile from schematic: secure boot is disabled")]
-    SecureBootDisabled,
     /// The version is too old for something the schematic asks for.
     #[error("error enhancing profile from schematic: {what} is not supported for Talos version {version}")]
     TooOld {
@@ -42,7 +39,13 @@ pub enum OpenError {
     },
     /// The pieces do not fit together.
     #[error("the image could not be laid out")]
-    Layout(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    Layout {
+        /// Whose fault it is.
+        blame: Blame,
+        /// Why.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// The index failed.
     #[error("the image could not be remembered")]
     Index(#[source] Arc<IndexError>),
@@ -67,9 +70,15 @@ impl OpenError {
         Self::Input { blame, public, source: Arc::new(error) }
     }
 
-    /// Pieces that do not fit.
-    pub fn layout<E: std::error::Error + Send + Sync + 'static>(error: E) -> Self {
-        Self::Layout(Arc::new(error))
+    /// Pieces that do not fit; a caller who asked for what cannot be is told.
+    pub fn layout<E>(error: E) -> Self
+    where
+        E: Blamed + std::error::Error + Send + Sync + 'static,
+    {
+        match error.blame() {
+            Blame::Caller => Self::Schematic(error.to_string()),
+            blame => Self::Layout { blame, source: Arc::new(error) },
+        }
     }
 }
 
@@ -77,10 +86,10 @@ impl Blamed for OpenError {
     fn blame(&self) -> Blame {
         match self {
             Self::NotMade { .. } => Blame::Unsupported,
-            Self::SecureBootDisabled | Self::TooOld { .. } | Self::Schematic(_) => Blame::Caller,
-            Self::Input { blame, .. } => *blame,
+            Self::TooOld { .. } | Self::Schematic(_) => Blame::Caller,
+            Self::Input { blame, .. } | Self::Layout { blame, .. } => *blame,
             Self::Abandoned => Blame::Busy,
-            Self::Layout(_) | Self::Index(_) => Blame::Ours,
+            Self::Index(_) => Blame::Ours,
         }
     }
 }

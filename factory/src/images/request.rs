@@ -26,7 +26,7 @@ impl<'a> Request<'a> {
     ) -> Result<Self, OpenError> {
         let target = asset.target();
         if target.boot == Boot::Secure {
-            return Err(OpenError::SecureBootDisabled);
+            return Err(OpenError::NotMade { what: "SecureBoot images" });
         }
         let kind = match asset {
             AssetName::Kernel(_) => Kind::Kernel,
