@@ -1,26 +1,23 @@
 //! `factory build`: without a server what the server does.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use fs_err as fs;
 use futures::TryStreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use schematics::{AssetName, TalosVersion};
 use tempfile::NamedTempFile;
 
+use super::id::read_text;
 use super::{Outcome, Settings};
 use crate::app::App;
 use crate::images::Image;
 use crate::log;
 use crate::start::DataLock;
-
-/// The longest schematic that is read from a file, in bytes; a server takes less.
-const MAX_SCHEMATIC: u64 = 1 << 20;
 
 /// The arguments of `factory build`.
 #[derive(Debug, Args)]
@@ -43,7 +40,7 @@ pub(super) struct Arguments {
 
 /// Builds one asset and writes it.
 pub(super) fn run(arguments: Arguments) -> Outcome {
-    let text = arguments.schematic.as_deref().map_or_else(|| Ok(b"{}".to_vec()), read_schematic)?;
+    let text = arguments.schematic.as_deref().map_or_else(|| Ok(b"{}".to_vec()), read_text)?;
     let config = arguments.settings.load()?;
     log::start(&config.logging);
     let _lock = DataLock::take(&config.data)?;
@@ -58,16 +55,6 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         write(&app, &image?, &arguments.output.unwrap_or_else(|| name.into())).await?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn read_schematic(path: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    if path == Path::new("-") {
-        io::stdin().lock().take(MAX_SCHEMATIC).read_to_end(&mut text)?;
-    } else {
-        fs::File::open(path)?.take(MAX_SCHEMATIC).read_to_end(&mut text)?;
-    }
-    Ok(text)
 }
 
 /// Shows that something is going on; hidden when standard error is no terminal.
