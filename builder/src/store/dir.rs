@@ -5,8 +5,9 @@
 //! <root>/partial/…          blobs being written; what is found here at start-up is removed
 //! ```
 
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,8 @@ use super::{Blob, BlobStore, BlobWriter, ByteStream, StoreError};
 
 /// How much is read from a file at a time.
 const PIECE: u64 = 256 * 1024;
+/// How many pieces of a file are read or ready at a time, so that the disk works while the network does.
+const AHEAD: usize = 2;
 
 /// Blobs as files below a directory.
 ///
@@ -72,12 +75,10 @@ impl BlobStore for DirStore {
 
     async fn read(&self, digest: Digest, range: Range<u64>) -> Result<ByteStream, StoreError> {
         let path = self.path(digest);
-        let start = range.start;
         let opened = blocking(move || {
-            let mut file = fs::File::open(path)?;
+            let file = fs::File::open(path)?;
             let size = file.metadata()?.len();
-            file.seek(SeekFrom::Start(start))?;
-            Ok((file, size))
+            Ok((Arc::new(file), size))
         });
         let (file, size) = opened.await.map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => StoreError::Missing { digest },
@@ -86,16 +87,16 @@ impl BlobStore for DirStore {
         if range.start > range.end || range.end > size {
             return Err(StoreError::OutOfBounds { digest, size, wanted: range });
         }
-        let pieces = stream::try_unfold((file, range.end - range.start), move |(file, left)| async move {
-            if left == 0 {
-                return Ok(None);
+        let starts =
+            (0..(range.end - range.start).div_ceil(PIECE)).map(move |piece| range.start + piece * PIECE);
+        let pieces = stream::iter(starts).map(move |at| {
+            let file = Arc::clone(&file);
+            async move {
+                let read = blocking(move || read_piece(&file, at, PIECE.min(range.end - at))).await;
+                read.map_err(|source| StoreError::Read { digest, source })
             }
-            let read = blocking(move || read_piece(file, left.min(PIECE))).await;
-            let (file, bytes) = read.map_err(|source| StoreError::Read { digest, source })?;
-            let left = left - bytes.len() as u64;
-            Ok(Some((bytes, (file, left))))
         });
-        Ok(pieces.boxed())
+        Ok(pieces.buffered(AHEAD).boxed())
     }
 
     async fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
@@ -136,10 +137,10 @@ fn sync_dir(path: &Path) -> io::Result<()> {
     fs::File::open(path)?.sync_all()
 }
 
-fn read_piece(mut file: fs::File, size: u64) -> io::Result<(fs::File, Bytes)> {
+fn read_piece(file: &fs::File, at: u64, size: u64) -> io::Result<Bytes> {
     let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-    file.read_exact(&mut bytes)?;
-    Ok((file, bytes.into()))
+    file.file().read_exact_at(&mut bytes, at)?;
+    Ok(bytes.into())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
