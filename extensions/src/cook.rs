@@ -6,7 +6,7 @@ mod extension;
 use std::error::Error;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use builder::format::compress;
@@ -33,8 +33,6 @@ pub use error::CookError;
 const REVISION: u64 = 1;
 /// How many cooked extensions are remembered in memory, besides the records.
 const REMEMBERED: u64 = 1024;
-/// How the names of directories for intermediate files begin.
-const SCRATCH: &str = "cook-";
 const EXTENSION: RecordKind = RecordKind("extension");
 
 /// A squashfs image that is ready to be a layer.
@@ -92,7 +90,8 @@ pub struct CookOptions {
     pub threads: NonZeroUsize,
     /// How many things are cooked at a time.
     pub parallel: NonZeroUsize,
-    /// Where intermediate files are put. They are removed when a cook ends; [`sweep`] removes what a dead process left.
+    /// Where intermediate files are put. They are removed when a cook ends; what a process that died left there is for
+    /// the owner of the directory to remove.
     pub work: PathBuf,
 }
 
@@ -235,31 +234,12 @@ impl Kitchen {
         let work = self.options.work.clone();
         let made = tokio::task::spawn_blocking(move || {
             fs_err::create_dir_all(&work)?;
-            let dir = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&work)?;
+            let dir = tempfile::Builder::new().prefix("cook-").tempdir_in(&work)?;
             let store: Arc<dyn BlobStore> = Arc::new(DirStore::open(dir.path().join("blobs"))?);
             io::Result::Ok((dir, store))
         });
         made.await.map_err(io::Error::other).and_then(|made| made).map_err(CookError::Scratch)
     }
-}
-
-/// Removes the intermediate files that a process which died left in `work`. Nothing may be cooking there.
-///
-/// # Errors
-/// When the directory cannot be read, or something in it not be removed. A missing directory is an empty one.
-pub fn sweep(work: &Path) -> io::Result<()> {
-    let entries = match fs_err::read_dir(work) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(SCRATCH) {
-            fs_err::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// Something that is good only while its blobs are in the store.

@@ -12,7 +12,7 @@ use builder::{BlobStore, VirtualImage};
 use bytes::Bytes;
 use schematics::{Blame, Blamed, Digest};
 
-pub use image::{ContainerImage, Part, signature_tag};
+pub use image::{ContainerImage, Part};
 pub use layout::LayoutWriter;
 pub use registry::RegistryPusher;
 

@@ -233,15 +233,3 @@ async fn what_is_no_extension_is_refused_and_not_remembered() {
     }
     assert!(cook(&kitchen, "down", "v1.13.0", FILES).await.is_ok());
 }
-
-#[test]
-fn a_sweep_takes_intermediate_files_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(dir.path().join("cook-abc/blobs")).unwrap();
-    std::fs::write(dir.path().join("other"), "").unwrap();
-    sweep(dir.path()).unwrap();
-    let left: Vec<_> =
-        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["other"]);
-    sweep(&dir.path().join("missing")).unwrap();
-}

@@ -33,12 +33,6 @@ pub struct ContainerImage {
     pub runtime: Map<String, Value>,
 }
 
-/// The tag under which cosign looks for the signatures of an image.
-#[must_use]
-pub fn signature_tag(image: Digest) -> String {
-    format!("sha256-{}.sig", image.hex())
-}
-
 impl Part {
     /// Content without notes.
     #[must_use]

@@ -89,7 +89,7 @@ async fn a_registry_takes_what_is_pushed() {
     };
     let config = Part::new(crate::oci::CONFIG, VirtualImage::from_bytes("{}"));
     let signature = Publication::image(config, vec![layer], BTreeMap::new(), &store).await.unwrap();
-    pusher.publish(&imager, &signature_tag(index.digest), &signature, &store).await.unwrap();
+    pusher.publish(&imager, &signing::cosign::tag(&index.digest), &signature, &store).await.unwrap();
 
     let at = format!("docker://{}/mirror/siderolabs/imager", registry.host);
     let text = run("skopeo", &["inspect", "--tls-verify=false", "--raw", &format!("{at}:v1.13.0")]);
