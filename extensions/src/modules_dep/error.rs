@@ -95,7 +95,8 @@ impl Blamed for ModulesError {
             Self::Cook(error) => error.blame(),
             Self::Run(error) if error.kind() == io::ErrorKind::StorageFull => Blame::Busy,
             Self::Failed { .. } | Self::TooLarge { .. } => Blame::Upstream,
-            Self::NoDepmod | Self::Run(_) | Self::Slow { .. } | Self::Stopped => Blame::Ours,
+            Self::NoDepmod => Blame::Unsupported,
+            Self::Run(_) | Self::Slow { .. } | Self::Stopped => Blame::Ours,
         }
     }
 }

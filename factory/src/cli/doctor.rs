@@ -23,19 +23,10 @@ enum Finding {
 
 /// Looks at everything a factory needs, and says what is missing. Fails when it could not serve.
 pub(super) fn run(config: &Config) -> Outcome {
-    let findings = [
-        data(config),
-        source(config),
-        external_url(config),
-        program("depmod", "extensions with kernel modules", "kmod"),
-        mkimage(config),
-        grub(config, "i386-pc", "grub-pc-bin"),
-        grub(config, "x86_64-efi", "grub-efi-amd64-bin"),
-        grub(config, "arm64-efi", "grub-efi-arm64-bin"),
-    ];
+    let findings = [data(config), source(config), external_url(config)];
     let mut text = String::new();
     let mut broken = false;
-    for finding in findings {
+    for finding in findings.into_iter().chain(tools(config)) {
         text.push_str(&match finding {
             Finding::Fine(what) => format!("ok       {what}\n"),
             Finding::Missing(what, remedy) => format!("missing  {what}\n         {remedy}\n"),
@@ -47,6 +38,37 @@ pub(super) fn run(config: &Config) -> Outcome {
     }
     say(&text)?;
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Logs which programs are missing, so that a server says it when it starts and not at the first image that needs them.
+pub(super) fn warn(config: &Config) {
+    for finding in tools(config) {
+        match finding {
+            Finding::Fine(_) => {}
+            Finding::Missing(what, remedy) | Finding::Broken(what, remedy) => {
+                tracing::warn!(remedy, "{what}")
+            }
+        }
+    }
+}
+
+fn tools(config: &Config) -> [Finding; 5] {
+    [
+        depmod(),
+        mkimage(config),
+        grub(config, "i386-pc", "grub-pc-bin"),
+        grub(config, "x86_64-efi", "grub-efi-amd64-bin"),
+        grub(config, "arm64-efi", "grub-efi-arm64-bin"),
+    ]
+}
+
+fn depmod() -> Finding {
+    match extensions::modules_dep::find_depmod() {
+        Ok(path) => Finding::Fine(format!("depmod is {}", path.display())),
+        Err(error) => {
+            Finding::Missing(error.to_string(), "apt-get install --no-install-recommends kmod".to_owned())
+        }
+    }
 }
 
 fn data(config: &Config) -> Finding {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Outcome, say};
+use super::{Outcome, doctor, say};
 use crate::config::Config;
 use crate::log;
 use crate::start::{Server, signalled};
@@ -26,6 +26,7 @@ async fn serve(config: Config) -> Outcome {
         tracing::info!(%address, "serving metrics");
     }
     tracing::info!(address = %server.address(), source = %config.source, data = %config.data.display(), "serving");
+    doctor::warn(config);
     let told = async {
         stop.await;
         tracing::info!("stopping: no new clients, running downloads may end");

@@ -26,6 +26,9 @@ pub enum OpenError {
     /// The schematic asks for something that there is not.
     #[error("error enhancing profile from schematic: {0}")]
     Schematic(String),
+    /// The version is not offered, or has no such thing.
+    #[error("{0}")]
+    Missing(String),
     /// An input could not be had.
     #[error("{public}")]
     Input {
@@ -63,7 +66,13 @@ impl OpenError {
         let blame = error.blame();
         let public = match blame {
             Blame::Caller => return Self::Schematic(error.to_string()),
-            Blame::Unsupported => error.to_string(),
+            // Which file or package it is concerns the operator, who finds it in the log.
+            Blame::Unsupported => {
+                format!("failed to get {what}: a program it takes is not installed at this factory")
+            }
+            Blame::Missing if error.source().is_none() => {
+                return Self::Missing(format!("failed to get {what}: {error}"));
+            }
             Blame::Missing => format!("failed to get {what}: {error}"),
             Blame::Upstream | Blame::Busy | Blame::Ours => format!("failed to get {what}"),
         };
@@ -88,8 +97,33 @@ impl Blamed for OpenError {
             Self::NotMade { .. } => Blame::Unsupported,
             Self::TooOld { .. } | Self::Schematic(_) => Blame::Caller,
             Self::Input { blame, .. } | Self::Layout { blame, .. } => *blame,
+            Self::Missing(_) => Blame::Missing,
             Self::Abandoned => Blame::Busy,
             Self::Index(_) => Blame::Ours,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use builder::format::grub::GrubError;
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_on_the_server_is_for_its_operator_alone() {
+        let error = OpenError::input("GRUB", GrubError::Program { program: "/opt/grub-mkimage".into() });
+        assert_eq!(error.blame(), Blame::Unsupported);
+        assert!(!error.to_string().contains("/opt"), "{error}");
+        assert!(error.source().unwrap().to_string().contains("/opt/grub-mkimage"));
+    }
+
+    #[test]
+    fn a_layout_that_the_caller_made_impossible_is_the_callers_mistake() {
+        let error = OpenError::layout(builder::recipe::iso::IsoError::Cmdline);
+        assert_eq!(error.blame(), Blame::Caller);
+        assert!(error.to_string().contains("line break"), "{error}");
     }
 }
