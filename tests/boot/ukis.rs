@@ -56,3 +56,8 @@ fn a_uki_boots_from_an_arm64_partition() {
 fn a_uki_boots_over_http_on_firmware_alone() {
     check(Arch::Amd64, over_http(Arch::Amd64));
 }
+
+#[test]
+fn an_arm64_uki_boots_over_http_on_firmware_alone() {
+    check(Arch::Arm64, over_http(Arch::Arm64));
+}

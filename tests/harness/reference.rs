@@ -19,7 +19,7 @@ const LAYOUT: &str = "FACTORY_TEST_REFERENCE";
 pub fn layout() -> Result<PathBuf, Failure> {
     let ours = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/reference");
     let path = env::var_os(LAYOUT).map_or(ours, PathBuf::from);
-    if path.join("index.json").is_file() { Ok(path) } else { Err(Failure::Reference { path }) }
+    if path.join(".stamp").is_file() { Ok(path) } else { Err(Failure::Reference { path }) }
 }
 
 /// The finished directory of inputs.
@@ -32,13 +32,13 @@ impl Inputs {
     /// Finds the inputs below `target/reference`.
     ///
     /// # Errors
-    /// [`Failure::Missing`] when they were not made, or not to the end.
+    /// [`Failure::Reference`] when they were not made, or not to the end.
     pub fn find() -> Result<Self, Failure> {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/reference/inputs");
         if root.join(".stamp").is_file() {
             return Ok(Self { root });
         }
-        Err(Failure::Missing { what: root.display().to_string(), hint: "make reference".to_owned() })
+        Err(Failure::Reference { path: root })
     }
 
     /// The kernel, a PE image on both architectures.
