@@ -101,7 +101,8 @@ type Remembered<T> = Cache<TalosVersion, Arc<T>>;
 
 /// Everything that comes from the source. Clones share it.
 ///
-/// What was read of a version is remembered for the life of the process, as a version never changes.
+/// What was read of a version is remembered for the life of the process, as a version never changes. Files are blobs,
+/// which may be dropped at any time; what is known about them is looked up in the records each time.
 #[derive(Debug, Clone)]
 pub struct Available {
     shared: Arc<Shared>,
@@ -117,8 +118,6 @@ struct Shared {
     images: Cache<(TalosVersion, Repository), Digest>,
     extensions: Remembered<Vec<ExtensionEntry>>,
     overlays: Remembered<Vec<OverlayEntry>>,
-    talosctl: Remembered<Vec<Talosctl>>,
-    artifacts: Cache<(TalosVersion, Arch), Artifacts>,
 }
 
 impl Available {
@@ -141,8 +140,6 @@ impl Available {
             images: Cache::new(REMEMBERED),
             extensions: Cache::new(REMEMBERED),
             overlays: Cache::new(REMEMBERED),
-            talosctl: Cache::new(REMEMBERED),
-            artifacts: Cache::new(REMEMBERED),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -222,17 +219,14 @@ impl Available {
     ///
     /// # Errors
     /// When the version is not offered, or the programs cannot be had.
-    pub async fn talosctl(&self, version: &TalosVersion) -> Result<Arc<Vec<Talosctl>>, Unavailable> {
+    pub async fn talosctl(&self, version: &TalosVersion) -> Result<Vec<Talosctl>, Unavailable> {
         self.require(version).await?;
         if !version.supports(Feature::Talosctl) {
-            return Ok(Arc::default());
+            return Ok(Vec::new());
         }
-        let read = async {
-            let image = self.image(&self.shared.components.talosctl, version).await?;
-            let Shared { kitchen, source, limits, .. } = &*self.shared;
-            talosctl(kitchen, source.as_ref(), limits, &image).await.map(Arc::new).map_err(Unavailable::new)
-        };
-        shared(self.shared.talosctl.try_get_with(version.clone(), Box::pin(read)).await)
+        let image = self.image(&self.shared.components.talosctl, version).await?;
+        let Shared { kitchen, source, limits, .. } = &*self.shared;
+        talosctl(kitchen, source.as_ref(), limits, &image).await.map_err(Unavailable::new)
     }
 
     /// The digest of the release image of a version.
@@ -250,12 +244,9 @@ impl Available {
     /// When the version is not offered, or its image cannot be had.
     pub async fn artifacts(&self, version: &TalosVersion, arch: Arch) -> Result<Artifacts, Unavailable> {
         let image = self.release(version).await?;
-        let read = async {
-            let Shared { kitchen, source, limits, .. } = &*self.shared;
-            let read = artifacts(kitchen, source.as_ref(), limits, &image, (version, arch)).await;
-            read.map_err(Unavailable::new)
-        };
-        shared(self.shared.artifacts.try_get_with((version.clone(), arch), Box::pin(read)).await)
+        let Shared { kitchen, source, limits, .. } = &*self.shared;
+        let read = artifacts(kitchen, source.as_ref(), limits, &image, (version, arch)).await;
+        read.map_err(Unavailable::new)
     }
 
     async fn require(&self, version: &TalosVersion) -> Result<(), Unavailable> {

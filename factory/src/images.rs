@@ -9,7 +9,7 @@ mod request;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use builder::format::grub::GrubTools;
 use builder::{BlobStore, PlanId, RecordStore};
@@ -30,6 +30,9 @@ use request::Request;
 const EPOCH: u32 = 1_559_424_892;
 /// How many laid-out images are kept in memory.
 const REMEMBERED: u64 = 4096;
+/// How long one is, before it is looked up again: what was made may be dropped from the store at any time, and then it
+/// has to be made again.
+const CHECKED_AFTER: Duration = Duration::from_secs(60);
 
 /// What images depend on besides their inputs.
 #[derive(Debug, Clone)]
@@ -73,7 +76,7 @@ impl Images {
             settings: Arc::new(settings),
             store,
             flights: Arc::default(),
-            known: Cache::new(REMEMBERED),
+            known: Cache::builder().max_capacity(REMEMBERED).time_to_live(CHECKED_AFTER).build(),
             grub: grub::Cores::default(),
         }
     }
