@@ -38,7 +38,7 @@ async fn main() -> Result<(), Failure> {
     fs_err::write("/proc/self/clear_refs", "5")?;
     let (before, _) = spent()?;
     let begin = std::time::Instant::now();
-    let blob = cook(&tree, Options { codec, threads }, &contents, &contents).await?;
+    let blob = cook(&tree, Options { codec, threads, ..Options::default() }, &contents, &contents).await?;
     let wall = begin.elapsed().as_millis();
     let (after, peak) = spent()?;
     println!("{} {wall} {} {peak}", blob.size, after - before);

@@ -166,7 +166,9 @@ impl Kitchen {
         contents: &Arc<dyn BlobStore>,
         version: &TalosVersion,
     ) -> Result<CookedLayer, CookError> {
-        let options = squashfs::Options { codec: self.codec(version), threads: self.options.threads };
+        let CookOptions { threads, work, .. } = &self.options;
+        let options =
+            squashfs::Options { codec: self.codec(version), threads: *threads, spool: Some(work.clone()) };
         let squashfs = squashfs::cook(rootfs, options, contents, &self.store).await?;
         let crc32 = self.checksums.crc32(&VirtualImage::from_blob(squashfs), &self.store).await?;
         Ok(CookedLayer { manifest, squashfs, crc32 })

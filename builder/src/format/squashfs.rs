@@ -22,6 +22,7 @@ mod xattr;
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use schematics::{Blame, Blamed};
@@ -61,17 +62,19 @@ impl Default for Codec {
 }
 
 /// How an image is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// How blocks are compressed; changes the bytes.
     pub codec: Codec,
     /// How many threads compress; does not change the bytes. At most [`MAX_THREADS`] are started.
     pub threads: NonZeroUsize,
+    /// Where compressed blocks wait; the system's directory for temporary files when not given.
+    pub spool: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { codec: Codec::default(), threads: NonZeroUsize::MIN }
+        Self { codec: Codec::default(), threads: NonZeroUsize::MIN, spool: None }
     }
 }
 

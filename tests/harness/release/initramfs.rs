@@ -1,6 +1,5 @@
 //! The initramfs of a release: `init` and the squashfs of the root file system.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use builder::format::squashfs::{self, Codec, Options};
@@ -44,5 +43,5 @@ async fn rootfs(era: Era, arch: Arch, store: &Arc<dyn BlobStore>) -> Result<Blob
     add(&format!("{modules}/modules.builtin"), Vec::new())?;
     add(&format!("{modules}/modules.builtin.modinfo"), Vec::new())?;
     let codec = if era.zstd { Codec::Zstd { level: 3 } } else { Codec::Xz };
-    Ok(squashfs::cook(&tree, Options { codec, threads: NonZeroUsize::MIN }, store, store).await?)
+    Ok(squashfs::cook(&tree, Options { codec, ..Options::default() }, store, store).await?)
 }

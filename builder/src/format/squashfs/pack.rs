@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use schematics::Digest;
@@ -70,9 +71,13 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Begins with the data that lies at byte `start` of the image.
-    pub(super) fn new(start: u64) -> Self {
-        Self { file: BufWriter::with_capacity(BLOCK, SpooledTempFile::new(SPOOL_IN_MEMORY)), position: start }
+    /// Begins with the data that lies at byte `start` of the image; in `dir` once it is too much for memory.
+    pub(super) fn new(start: u64, dir: Option<&Path>) -> Self {
+        let file = match dir {
+            Some(dir) => SpooledTempFile::new_in(SPOOL_IN_MEMORY, dir),
+            None => SpooledTempFile::new(SPOOL_IN_MEMORY),
+        };
+        Self { file: BufWriter::with_capacity(BLOCK, file), position: start }
     }
 
     pub(super) fn position(&self) -> u64 {

@@ -16,7 +16,7 @@ use fixture::{Extracted, bytes, every_kind, same, unsquashfs, written};
 const ZSTD: Codec = Codec::Zstd { level: 3 };
 
 fn with(codec: Codec, threads: usize) -> Options {
-    Options { codec, threads: NonZeroUsize::new(threads).unwrap() }
+    Options { codec, threads: NonZeroUsize::new(threads).unwrap(), ..Options::default() }
 }
 
 async fn cooked(tree: &Tree, options: Options) -> bytes::Bytes {

@@ -35,7 +35,7 @@ impl Job {
     /// Makes the image. Blocks; must not run on a thread of the runtime's own.
     pub(super) fn run(self, plan: Plan) -> Result<Blob, SquashfsError> {
         let codec = self.options.codec;
-        let mut spool = Spool::new(SUPERBLOCK + options(codec).len() as u64);
+        let mut spool = Spool::new(SUPERBLOCK + options(codec).len() as u64, self.options.spool.as_deref());
         let packed = thread::scope(|scope| {
             let pool = Pool::start(scope, codec, self.options.threads);
             let contents = Contents { store: &self.contents, runtime: &self.runtime };
