@@ -59,13 +59,34 @@ impl Images {
         let (bios, efi) = parts(layout, arch);
         let mut images = GrubImages::default();
         if bios {
-            let loaded = self.bios().await?.load(self.store.as_ref()).await;
+            let cooked = self.bios().await?;
+            if self.dropped(&[cooked.core, cooked.bootstrap]).await? {
+                let again = self.settings.grub.cook_bios(self.store.as_ref()).await;
+                again.map_err(|error| OpenError::input("GRUB", error))?;
+            }
+            let loaded = cooked.load(self.store.as_ref()).await;
             images.bios = Some(loaded.map_err(|error| OpenError::input("GRUB", error))?);
         }
         if efi {
-            images.efi = Some(VirtualImage::from_blob(self.efi(arch).await?));
+            let cooked = self.efi(arch).await?;
+            if self.dropped(&[cooked]).await? {
+                let again = self.settings.grub.cook_efi(arch, self.store.as_ref()).await;
+                again.map_err(|error| OpenError::input("GRUB", error))?;
+            }
+            images.efi = Some(VirtualImage::from_blob(cooked));
         }
         Ok(images)
+    }
+
+    /// Whether one of the blobs is no longer in the store; cooked again, it has the same bytes.
+    async fn dropped(&self, blobs: &[Blob]) -> Result<bool, OpenError> {
+        for blob in blobs {
+            let size = self.store.size(blob.digest).await;
+            if size.map_err(|error| OpenError::input("GRUB", error))?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn bios(&self) -> Result<BiosImages, OpenError> {
