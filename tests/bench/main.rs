@@ -44,11 +44,11 @@ struct Figure<'a> {
 impl Figure<'_> {
     fn print(&self) {
         let reference = self.reference.map_or(String::new(), |(name, value)| {
-            format!("  {name} {value:.3} {}  {:.1}x", self.unit, value / self.ours.max(1e-6))
+            format!("  {name} {value:.3} {}  {:.1}x", self.unit, value / self.ours.max(1e-4))
         });
         let budget = self.budget.map_or(String::new(), |limit| {
             let verdict = if self.ours <= limit { "kept" } else { "MISSED" };
-            format!("  budget {limit} {}: {verdict}", self.unit)
+            format!("  budget {limit:.3} {}: {verdict}", self.unit)
         });
         println!("{:<44} {:>9.3} {}{reference}{budget}", self.what, self.ours, self.unit);
     }
@@ -60,7 +60,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    // The tools run in directories of their own.
+    let arguments: Vec<PathBuf> =
+        std::env::args_os().skip(1).map(|path| std::fs::canonicalize(path).unwrap()).collect();
     let [factory, layout, inputs, cook] = arguments.as_slice() else {
         println!("usage: bench FACTORY REFERENCE_LAYOUT REFERENCE_INPUTS COOK_PROGRAM");
         return;
