@@ -90,7 +90,7 @@ pub enum StoreError {
 impl Blamed for StoreError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => Blame::Busy,
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => Blame::Full,
             Self::Missing { .. }
             | Self::OutOfBounds { .. }
             | Self::TooLarge { .. }

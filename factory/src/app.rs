@@ -84,6 +84,7 @@ impl App {
     /// <data>/lock        held while a server runs
     /// <data>/schematics  and further directories of records, one per kind
     /// <data>/blobs       everything that images are made of
+    /// <data>/partial     records being written; emptied at every start
     /// <data>/work        intermediate files; emptied at every start
     /// ```
     ///

@@ -22,7 +22,7 @@ use crate::flights::Flights;
 use crate::metrics::{self, BuildTimes};
 use crate::register::Stored;
 pub use error::OpenError;
-pub use index::{Image, IndexError};
+pub use index::{Health, Image, IndexError};
 use plan::Planned;
 use request::Request;
 
@@ -106,7 +106,10 @@ impl Images {
 
     async fn recall(&self, plan: PlanId) -> Option<Image> {
         if let Some(image) = self.known.get(&plan).await {
-            return Some(image);
+            if image.health.is_good() {
+                return Some(image);
+            }
+            self.known.invalidate(&plan).await;
         }
         let image = self.index.get(plan).await?;
         self.known.insert(plan, image.clone()).await;

@@ -13,6 +13,8 @@ pub enum Blame {
     Upstream,
     /// We are at a limit of our own; asking again later will help.
     Busy,
+    /// There is no room left to store something; asking again later may help.
+    Full,
     /// A fault of ours.
     Ours,
 }

@@ -8,9 +8,12 @@
 )]
 
 mod client;
+mod concurrency;
 mod cors;
 mod errors;
+mod faults;
 mod gates;
+mod golden;
 mod images;
 mod initramfs;
 mod isos;

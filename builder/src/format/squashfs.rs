@@ -158,7 +158,7 @@ impl Blamed for SquashfsError {
             | Self::Links { .. }
             | Self::Xattr { .. }
             | Self::TooMany { .. } => Blame::Upstream,
-            Self::Spool { source } if source.kind() == io::ErrorKind::StorageFull => Blame::Busy,
+            Self::Spool { source } if source.kind() == io::ErrorKind::StorageFull => Blame::Full,
             Self::Store(error) => error.blame(),
             Self::Read { .. } | Self::Compress { .. } | Self::Spool { .. } | Self::Stopped => Blame::Ours,
         }

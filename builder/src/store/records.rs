@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <root>/<kind>/<hex>   one record
+//! <root>/partial/…      records being written; what is found here at start-up is removed
 //! ```
 
 use std::collections::HashMap;
@@ -15,6 +16,8 @@ use bytes::Bytes;
 use fs_err as fs;
 use schematics::{Blame, Blamed, Digest};
 
+/// Where records are written before they get their name; on the same file system, so that this is a rename.
+const PARTIAL: &str = "partial";
 /// A record longer than this is refused; records are facts about blobs, not blobs.
 pub const MAX_RECORD: usize = 1 << 20;
 
@@ -52,7 +55,7 @@ pub enum RecordError {
 impl Blamed for RecordError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => Blame::Busy,
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => Blame::Full,
             Self::Read { .. } | Self::Write { .. } => Blame::Ours,
         }
     }
@@ -105,13 +108,17 @@ pub struct DirRecords {
 }
 
 impl DirRecords {
-    /// Opens the records at `root`, creating the directory where needed.
+    /// Opens the records at `root`, creating the directory where needed, and removes what an earlier run left unfinished.
     ///
     /// # Errors
-    /// When the directory cannot be made.
+    /// When the directories cannot be made or read.
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
-        fs::create_dir_all(&root)?;
+        let partial = root.join(PARTIAL);
+        fs::create_dir_all(&partial)?;
+        for entry in fs::read_dir(&partial)? {
+            fs::remove_file(entry?.path())?;
+        }
         Ok(Self { root })
     }
 
@@ -132,18 +139,18 @@ impl RecordStore for DirRecords {
 
     async fn put(&self, kind: RecordKind, key: Digest, value: Bytes) -> Result<(), RecordError> {
         check_size(kind, key, &value)?;
-        let path = self.path(kind, key);
-        let written = tokio::task::spawn_blocking(move || write_atomically(&path, &value));
+        let (path, partial) = (self.path(kind, key), self.root.join(PARTIAL));
+        let written = tokio::task::spawn_blocking(move || write_atomically(&path, &partial, &value));
         let result = written.await.map_err(io::Error::other).and_then(|result| result);
         result.map_err(|source| RecordError::Write { kind: kind.0, key, source })
     }
 }
 
-/// Writes beside the target, flushes, and renames: the record is either whole or as it was.
-fn write_atomically(path: &Path, value: &[u8]) -> io::Result<()> {
+/// Writes aside, flushes, and renames: the record is either whole or as it was.
+fn write_atomically(path: &Path, partial: &Path, value: &[u8]) -> io::Result<()> {
     let dir = path.parent().ok_or_else(|| io::Error::other("a record has a directory"))?;
     fs::create_dir_all(dir)?;
-    let mut aside = tempfile::NamedTempFile::new_in(dir)?;
+    let mut aside = tempfile::NamedTempFile::new_in(partial)?;
     aside.write_all(value)?;
     aside.as_file().sync_all()?;
     aside.persist(path).map_err(|error| error.error)?;
@@ -171,5 +178,16 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         behaves(&DirRecords::open(root.path()).unwrap()).await;
         assert_eq!(std::fs::read_dir(root.path().join("test")).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_process_left_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let (kind, key) = (RecordKind("test"), Digest::of(b"key"));
+        DirRecords::open(root.path()).unwrap().put(kind, key, "whole".into()).await.unwrap();
+        std::fs::write(root.path().join(PARTIAL).join("left"), "half").unwrap();
+        let records = DirRecords::open(root.path()).unwrap();
+        assert_eq!(records.get(kind, key).await.unwrap().unwrap(), "whole");
+        assert_eq!(std::fs::read_dir(root.path().join(PARTIAL)).unwrap().count(), 0);
     }
 }

@@ -85,7 +85,7 @@ impl Blamed for CookError {
             Self::Compress(error) => error.blame(),
             Self::Store(error) => error.blame(),
             Self::Record(error) => error.blame(),
-            Self::Scratch(error) if error.kind() == io::ErrorKind::StorageFull => Blame::Busy,
+            Self::Scratch(error) if error.kind() == io::ErrorKind::StorageFull => Blame::Full,
             Self::Encode(_) | Self::Scratch(_) => Blame::Ours,
             Self::Closed => Blame::Busy,
         }

@@ -93,7 +93,7 @@ impl Blamed for ModulesError {
             }
             Self::Read { source, .. } => source.blame(),
             Self::Cook(error) => error.blame(),
-            Self::Run(error) if error.kind() == io::ErrorKind::StorageFull => Blame::Busy,
+            Self::Run(error) if error.kind() == io::ErrorKind::StorageFull => Blame::Full,
             Self::Failed { .. } | Self::TooLarge { .. } => Blame::Upstream,
             Self::NoDepmod => Blame::Unsupported,
             Self::Run(_) | Self::Slow { .. } | Self::Stopped => Blame::Ours,

@@ -16,6 +16,7 @@ use schematics::Digest;
 use super::disposition;
 use super::error::ApiError;
 use super::range::{self, Decision};
+use crate::images::Health;
 use crate::log::chain;
 
 /// An asset of a version never changes, so nobody needs to ask again.
@@ -49,6 +50,8 @@ pub(super) struct Download {
     pub(super) name: String,
     /// What the client wants to save it as, instead of its name.
     pub(super) save_as: Option<String>,
+    /// Spoiled when reading fails.
+    pub(super) health: Health,
 }
 
 /// Answers with an image: whole, in part, or not at all, as the request's conditions say.
@@ -91,9 +94,10 @@ pub(super) fn serve(download: &Download, store: &Arc<dyn BlobStore>, wanted: &Wa
     }
     if wanted.method != Method::HEAD {
         let pieces = download.image.read(Arc::clone(store), part);
-        let span = tracing::Span::current();
+        let (span, health) = (tracing::Span::current(), download.health.clone());
         *response.body_mut() = Body::from_stream(pieces.inspect(move |piece| {
             if let Err(error) = piece {
+                health.spoil();
                 span.in_scope(|| tracing::error!(error = chain(error), "a download broke off"));
             }
         }));

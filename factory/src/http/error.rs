@@ -60,6 +60,7 @@ impl ApiError {
             Blame::Caller | Blame::Missing | Blame::Unsupported => error.to_string(),
             Blame::Upstream => "the source of the releases did not deliver; try again".to_owned(),
             Blame::Busy => "the factory is busy; try again".to_owned(),
+            Blame::Full => "the factory has no room left to store this; try again later".to_owned(),
             Blame::Ours => "internal server error".to_owned(),
         };
         Self { status: status(blame), code, text, cause: Some(Arc::new(error)) }
@@ -81,7 +82,8 @@ const fn status(blame: Blame) -> StatusCode {
         Blame::Missing => StatusCode::NOT_FOUND,
         Blame::Unsupported => StatusCode::NOT_IMPLEMENTED,
         Blame::Upstream => StatusCode::BAD_GATEWAY,
-        Blame::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        // 507 would say more, but clients and proxies repeat requests after 503 alone.
+        Blame::Busy | Blame::Full => StatusCode::SERVICE_UNAVAILABLE,
         Blame::Ours => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -225,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_happens_inside_stays_inside() {
-        for blame in [Blame::Ours, Blame::Upstream, Blame::Busy] {
+        for blame in [Blame::Ours, Blame::Upstream, Blame::Busy, Blame::Full] {
             let error = ApiError::of("fault", Fault(blame));
             assert!(error.status.is_server_error());
             for format in [Format::Text, Format::Problem, Format::Oci] {

@@ -29,6 +29,7 @@ pub(super) async fn image(
         etag: image.manifest,
         name: path.name().to_owned(),
         save_as: query.get("filename"),
+        health: image.health,
     };
     Ok(serve(&download, &app.store, &wanted))
 }

@@ -15,6 +15,7 @@ use super::json::json;
 use super::path::{self, Version};
 use super::versions::unavailable;
 use crate::app::App;
+use crate::images::Health;
 
 /// `<version>/<file>`.
 #[derive(Debug)]
@@ -57,6 +58,12 @@ pub(super) async fn program(
         ApiError::not_found("program_unknown", text)
     })?;
     let image = Arc::new(VirtualImage::from_blob(program.blob));
-    let download = Download { etag: program.blob.digest, image, name: path.name, save_as: None };
+    let download = Download {
+        etag: program.blob.digest,
+        image,
+        name: path.name,
+        save_as: None,
+        health: Health::default(),
+    };
     Ok(serve(&download, &app.store, &wanted))
 }

@@ -74,7 +74,7 @@ impl OpenError {
                 return Self::Missing(format!("failed to get {what}: {error}"));
             }
             Blame::Missing => format!("failed to get {what}: {error}"),
-            Blame::Upstream | Blame::Busy | Blame::Ours => format!("failed to get {what}"),
+            Blame::Upstream | Blame::Busy | Blame::Full | Blame::Ours => format!("failed to get {what}"),
         };
         Self::Input { blame, public, source: Arc::new(error) }
     }
@@ -99,7 +99,7 @@ impl Blamed for OpenError {
             Self::Input { blame, .. } | Self::Layout { blame, .. } => *blame,
             Self::Missing(_) => Blame::Missing,
             Self::Abandoned => Blame::Busy,
-            Self::Index(_) => Blame::Ours,
+            Self::Index(error) => error.blame(),
         }
     }
 }

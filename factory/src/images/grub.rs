@@ -78,11 +78,11 @@ impl Images {
         Ok(images)
     }
 
-    /// Whether one of the blobs is no longer in the store; cooked again, it has the same bytes.
+    /// Whether one of the blobs is no longer in the store as it was; cooked again, it has the same bytes.
     async fn dropped(&self, blobs: &[Blob]) -> Result<bool, OpenError> {
         for blob in blobs {
             let size = self.store.size(blob.digest).await;
-            if size.map_err(|error| OpenError::input("GRUB", error))?.is_none() {
+            if size.map_err(|error| OpenError::input("GRUB", error))? != Some(blob.size) {
                 return Ok(true);
             }
         }

@@ -6,13 +6,15 @@
 //!
 //! One small file per image is most of what a further schematic costs, so the manifest is packed and has none of its own.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Read as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use builder::store::{RecordError, RecordKind};
-use builder::{BlobStore, PlanId, RecordStore, StoreError, VirtualImage};
-use schematics::Digest;
+use builder::{BlobStore, PlanId, RecordStore, Source, StoreError, VirtualImage};
+use schematics::{Blame, Blamed, Digest};
 
 /// The manifest of an image, under the name of its plan.
 const KIND: RecordKind = RecordKind("images");
@@ -22,6 +24,23 @@ const MAX_MANIFEST: u64 = 64 << 20;
 /// The zstd level of manifests; they are tables, which the fast levels pack as well as the slow ones.
 const LEVEL: i32 = 3;
 
+/// Whether reading something went well so far. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Health(Arc<AtomicBool>);
+
+impl Health {
+    /// Whether it did.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        !self.0.load(Ordering::Relaxed)
+    }
+
+    /// From now on it did not.
+    pub fn spoil(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A laid-out image with the name of its description.
 #[derive(Debug, Clone)]
 pub struct Image {
@@ -29,6 +48,8 @@ pub struct Image {
     pub layout: Arc<VirtualImage>,
     /// The digest of its manifest: equal manifests are equal bytes, so this is the strong entity tag.
     pub manifest: Digest,
+    /// Spoiled by whoever fails to read it, so that the next one who asks gets it made again.
+    pub health: Health,
 }
 
 /// Why the index failed.
@@ -52,6 +73,15 @@ pub enum IndexError {
         #[source]
         source: io::Error,
     },
+}
+
+impl Blamed for IndexError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Record(error) => error.blame(),
+            Self::Unreadable { .. } | Self::Pack { .. } => Blame::Ours,
+        }
+    }
 }
 
 /// Plans that are laid out already.
@@ -87,12 +117,14 @@ impl Index {
         let Some(record) = self.records.get(KIND, plan.0).await? else { return Ok(None) };
         let (manifest, bytes) = unpack(&record)?;
         let layout = VirtualImage::from_manifest(&bytes)?;
-        for digest in layout.blobs() {
-            if self.store.size(digest).await?.is_none() {
-                return Err(StoreError::Missing { digest }.into());
+        for (digest, end) in needs(&layout) {
+            match self.store.size(digest).await? {
+                Some(size) if size >= end => {}
+                Some(size) => return Err(StoreError::OutOfBounds { digest, size, wanted: 0..end }.into()),
+                None => return Err(StoreError::Missing { digest }.into()),
             }
         }
-        Ok(Some(Image { layout: Arc::new(layout), manifest }))
+        Ok(Some(Image { layout: Arc::new(layout), manifest, health: Health::default() }))
     }
 
     /// Remembers the image of a plan. The manifest is read back as it was written before anybody is told of it.
@@ -107,7 +139,7 @@ impl Index {
         let manifest = Digest::of(&bytes);
         let packed = pack(manifest, &bytes).map_err(|source| IndexError::Pack { plan: plan.0, source })?;
         self.records.put(KIND, plan.0, packed.into()).await.map_err(IndexError::Record)?;
-        Ok(Image { layout: Arc::new(layout), manifest })
+        Ok(Image { layout: Arc::new(layout), manifest, health: Health::default() })
     }
 }
 
@@ -123,6 +155,18 @@ fn unpack(record: &[u8]) -> Result<(Digest, Vec<u8>), Box<dyn Error + Send + Syn
     zstd::Decoder::new(packed)?.take(MAX_MANIFEST).read_to_end(&mut bytes)?;
     let (expected, found) = (Digest::from_bytes(*expected), Digest::of(&bytes));
     if found == expected { Ok((found, bytes)) } else { Err(StoreError::Mismatch { expected, found }.into()) }
+}
+
+/// How long each blob of an image has to be.
+fn needs(layout: &VirtualImage) -> BTreeMap<Digest, u64> {
+    let mut needs = BTreeMap::new();
+    for extent in layout.extents() {
+        if let Source::Blob { digest, offset } = *extent.source() {
+            let end = needs.entry(digest).or_insert(0);
+            *end = (offset + extent.len()).max(*end);
+        }
+    }
+    needs
 }
 
 #[cfg(test)]
@@ -152,8 +196,10 @@ mod tests {
         assert_eq!((got.layout, got.manifest), (put.layout, put.manifest));
 
         let other = PlanId(Digest::of(b"other"));
-        index.put(other, image(Blob { digest: Digest::of(b"gone"), size: 4 })).await.unwrap();
-        assert!(index.get(other).await.is_none());
+        for lost in [Blob { digest: Digest::of(b"gone"), size: 4 }, Blob { size: 7, ..kernel }] {
+            index.put(other, image(lost)).await.unwrap();
+            assert!(index.get(other).await.is_none(), "{lost:?}");
+        }
     }
 
     #[tokio::test]

@@ -28,6 +28,7 @@ fn download(image: &VirtualImage, name: &str) -> Download {
         etag: image.manifest_digest(),
         name: name.to_owned(),
         save_as: None,
+        health: Health::default(),
     }
 }
 
