@@ -238,6 +238,8 @@ fn a_full_disk_is_told_and_survived() {
     let factory = Factory::with_release(&[FIXED_URL, ("data", &data)]).unwrap();
     let id = create(&factory, FULL);
     let assets = [
+        // Of this one only the entry in the index is stored.
+        "v1.13.0/cmdline-metal-amd64",
         "v1.13.0/kernel-amd64",
         "v1.13.0/initramfs-amd64.xz",
         "v1.13.0/metal-amd64.iso",
