@@ -70,8 +70,8 @@ pub struct Plan {
     pub cmdline: String,
     /// Further boot entries.
     pub profiles: Vec<Profile>,
-    /// Compressors with their versions and levels.
-    pub compression: String,
+    /// The libraries and programs that compute bytes, with their versions and levels.
+    pub tools: String,
     /// The public identity of the key that signs, where something is signed.
     pub signer: Option<Digest>,
 }
@@ -121,7 +121,7 @@ impl Plan {
         for profile in &self.profiles {
             out.text(profile.id).text(profile.title).text(&profile.cmdline);
         }
-        out.text(&self.compression).digests(self.signer.as_slice());
+        out.text(&self.tools).digests(self.signer.as_slice());
         out.finish()
     }
 }

@@ -32,6 +32,16 @@ const ROOTFS_NAME: &str = "rootfs.sqsh";
 /// How much of it is stored at a time.
 const PIECE: usize = 256 * 1024;
 
+impl Kitchen {
+    /// What `depmod` says about its version; part of what decides the bytes of an index.
+    ///
+    /// # Errors
+    /// When it is missing or does not answer.
+    pub async fn depmod_version(&self) -> Result<&str, ModulesError> {
+        self.depmod.get_or_try_init(depmod::version).await.map(String::as_str)
+    }
+}
+
 /// The extension with the index, if any of `extensions` has modules. `initramfs` is the release's own.
 ///
 /// # Errors
@@ -47,7 +57,7 @@ pub async fn modules_dep(
     if with_modules.is_empty() {
         return Ok(None);
     }
-    let depmod = kitchen.depmod.get_or_try_init(depmod::version).await.map_err(Arc::new)?;
+    let depmod = kitchen.depmod_version().await.map_err(Arc::new)?;
     let mut key = kitchen.key("modules", version);
     key.text(depmod).digests(&[initramfs.digest]);
     key.digests(&with_modules.iter().map(|extension| extension.layer.squashfs.digest).collect::<Vec<_>>());

@@ -26,7 +26,7 @@ fn plan() -> Plan {
         }),
         cmdline: "a b".to_owned(),
         profiles: vec![Profile { id: "reset", title: "Reset", cmdline: "a b c".to_owned() }],
-        compression: "zstd 9".to_owned(),
+        tools: "zstd 9".to_owned(),
         signer: None,
     }
 }
@@ -53,7 +53,7 @@ fn changing_any_field_changes_the_name() {
         Box::new(|p| p.profiles[0].id = "other"),
         Box::new(|p| p.profiles[0].title = "Other"),
         Box::new(|p| p.profiles[0].cmdline.push('x')),
-        Box::new(|p| p.compression = "zstd 10".to_owned()),
+        Box::new(|p| p.tools = "zstd 10".to_owned()),
         Box::new(|p| p.signer = Some(Digest::of(b"k"))),
     ];
     let mut names = HashSet::new();
@@ -68,9 +68,9 @@ fn changing_any_field_changes_the_name() {
 fn fields_do_not_run_into_each_other() {
     let (mut left, mut right) = (plan(), plan());
     left.cmdline = "ab".to_owned();
-    left.compression = "c".to_owned();
+    left.tools = "c".to_owned();
     right.cmdline = "a".to_owned();
-    right.compression = "bc".to_owned();
+    right.tools = "bc".to_owned();
     assert_ne!(left.id(), right.id());
     let shared = Digest::of(b"x");
     left = plan();

@@ -34,21 +34,13 @@ pub(super) async fn image(
     Ok(serve(&download, &app.store, &wanted))
 }
 
-/// The image of an asset, for handlers that use it as an ingredient.
-pub(super) async fn open(
-    app: &App,
-    id: SchematicId,
-    version: &TalosVersion,
-    asset: &AssetName,
-) -> Result<Image, ApiError> {
-    lay_out(app, &*find(app, id).await?, version, asset).await
-}
-
-async fn find(app: &App, id: SchematicId) -> Result<Arc<Stored>, ApiError> {
+/// A registered schematic.
+pub(super) async fn find(app: &App, id: SchematicId) -> Result<Arc<Stored>, ApiError> {
     app.register.find(id).await.map_err(|error| ApiError::of("schematic_unknown", error))
 }
 
-async fn lay_out(
+/// The image of an asset.
+pub(super) async fn lay_out(
     app: &App,
     stored: &Stored,
     version: &TalosVersion,

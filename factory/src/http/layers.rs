@@ -66,7 +66,9 @@ fn log(response: &Response, error: Option<&ApiError>, took: Duration) {
     let (status, seconds) = (response.status().as_u16(), took.as_secs_f64());
     let cause = error.and_then(|error| error.cause.as_deref()).map(|cause| chain(cause));
     let text = error.map(|error| error.text.as_str());
-    match (error, response.status().is_server_error()) {
+    // What is not made yet is no fault of ours.
+    let fault = response.status().is_server_error() && response.status() != StatusCode::NOT_IMPLEMENTED;
+    match (error, fault) {
         (Some(error), true) => {
             tracing::error!(status, seconds, code = error.code, error = text, cause, "answered");
         }

@@ -14,32 +14,32 @@ use crate::app::App;
 /// A script longer than this is refused; kernels take much less of a command line.
 const MAX_CMDLINE: u64 = 256 << 10;
 
-/// `<schematic>/<version>/<platform>-<arch>[-secureboot]`.
+/// `<schematic>/<version>/<platform>-<arch>[-secureboot]`, not understood yet.
 #[derive(Debug)]
 pub(super) struct ScriptPath {
-    schematic: SchematicId,
-    version: TalosVersion,
-    target: Target,
+    schematic: String,
+    version: String,
+    target: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for ScriptPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let (schematic, version, target) =
-            path::segments::<(String, String, String), S>(parts, state).await?;
-        let schematic = schematic.parse().map_err(|_| path::no_schematic(&schematic))?;
-        let version = path::version(&version)?;
-        // The original reads the name of a command line, so its words are those of one.
-        let target = path::asset(&format!("cmdline-{target}"))?.target();
+        let (schematic, version, target) = path::segments(parts, state).await?;
         Ok(Self { schematic, version, target })
     }
 }
 
 /// `GET /pxe/<schematic>/<version>/<target>`.
 pub(super) async fn script(State(app): State<App>, path: ScriptPath) -> Result<Response, ApiError> {
-    let ScriptPath { schematic, version, target } = path;
-    let line = images::open(&app, schematic, &version, &AssetName::Cmdline(target)).await?;
+    let schematic = path.schematic.parse().map_err(|_| path::no_schematic(&path.schematic))?;
+    // An unknown schematic is told before a malformed version or name, as for downloads.
+    let stored = images::find(&app, schematic).await?;
+    let version = path::version(&path.version)?;
+    // The original reads the name of a command line, so its words are those of one.
+    let target = path::asset(&format!("cmdline-{}", path.target))?.target();
+    let line = images::lay_out(&app, &stored, &version, &AssetName::Cmdline(target)).await?;
     let bytes = line.layout.read_all(&app.store, MAX_CMDLINE).await;
     let bytes = bytes.map_err(|error| ApiError::of("cmdline_unreadable", error))?;
     let line = String::from_utf8_lossy(&bytes);

@@ -63,14 +63,24 @@ impl Images {
             origin,
             cmdline: line.map(|line| line.to_string()).unwrap_or_default(),
             profiles,
-            compression: format!(
-                "{} level {} epoch {EPOCH}",
-                builder::format::compress::revision(),
-                self.settings.level
-            ),
+            tools: self.tools(!extensions.is_empty()).await,
             signer: None,
         };
         Ok(Planned { plan, extensions })
+    }
+
+    /// What computes bytes here: another version of it may make others of the same inputs.
+    async fn tools(&self, with_extensions: bool) -> String {
+        let compressors = builder::format::compress::revision();
+        let tools = format!("{compressors} level {} epoch {EPOCH}", self.settings.level);
+        if !with_extensions {
+            return tools;
+        }
+        // Only an extension can have modules. Without depmod such an image fails, and no plan of it is remembered.
+        match self.available.kitchen().depmod_version().await {
+            Ok(version) => format!("{tools} depmod {version}"),
+            Err(_) => tools,
+        }
     }
 
     /// Finds the schematic's extensions in the version's catalogue.

@@ -48,6 +48,9 @@ impl<'a> Request<'a> {
         if self.kind == Kind::Uki && !supports(Feature::Uki) {
             return Err(too_old("a unified kernel image"));
         }
+        if self.medium().is_some() || self.kind == Kind::Cmdline {
+            self.check_arguments()?;
+        }
         if !self.is_customised() {
             return Ok(());
         }
@@ -65,6 +68,17 @@ impl<'a> Request<'a> {
             }
         }
         Ok(())
+    }
+
+    /// White space separates arguments; no other control character means anything to a kernel, a boot loader or iPXE.
+    fn check_arguments(&self) -> Result<(), OpenError> {
+        let odd = |text: &String| text.chars().any(|c| c.is_control() && !c.is_whitespace());
+        match self.schematic.customization.extra_kernel_args.iter().find(|argument| odd(argument)) {
+            Some(argument) => Err(OpenError::Schematic(format!(
+                "extra kernel argument {argument:?} has a control character"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Whether the schematic's extensions reach this asset.
@@ -90,4 +104,27 @@ fn iso_kind(target: Target, version: &TalosVersion, schematic: &Schematic) -> Re
         IsoLayout::Hybrid => Kind::HybridIso,
         IsoLayout::Grub => Kind::GrubIso,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_no_boot_loader_could_carry_are_refused() {
+        let version = "1.13.0".parse().unwrap();
+        let checked = |argument: &str, asset: &str| {
+            let mut schematic = Schematic::default();
+            schematic.customization.extra_kernel_args = vec![argument.to_owned()];
+            Request::new(&asset.parse().unwrap(), &version, &schematic).map(|_| ()).map_err(|e| e.to_string())
+        };
+        for asset in ["cmdline-metal-amd64", "metal-amd64-uki.efi", "metal-amd64.iso"] {
+            assert!(
+                checked("a\u{0}b", asset).unwrap_err().contains("\"a\\0b\" has a control character"),
+                "{asset}"
+            );
+            assert_eq!(checked("a b\tc='d'\nä", asset), Ok(()), "{asset}");
+        }
+        assert_eq!(checked("a\u{0}b", "kernel-amd64"), Ok(()));
+    }
 }
