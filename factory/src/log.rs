@@ -1,7 +1,7 @@
 //! Log lines.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -11,7 +11,10 @@ use crate::config::{LogFormat, Logging};
 /// Begins to log to standard error. A second call changes nothing.
 pub fn start(logging: &Logging) {
     let filter = EnvFilter::builder().parse_lossy(&logging.filter);
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Colours are for people; a file or a collector gets plain text.
+    let colours = io::stderr().is_terminal();
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     // It fails only when somebody else already logs, which is as good.
     drop(match logging.format {
         LogFormat::Plain => subscriber.with_target(false).finish().try_init(),
