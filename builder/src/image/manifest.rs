@@ -22,6 +22,9 @@ const VERSION: u8 = 1;
 /// More than any image of ours has; a manifest that claims more is damaged.
 const MAX_EXTENTS: u64 = 1 << 22;
 
+/// A PiB: longer than any image, and short enough that no sum of places overflows.
+const MAX_IMAGE: u64 = 1 << 50;
+
 /// Why bytes are not a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
@@ -75,6 +78,9 @@ impl VirtualImage {
         let mut layout = ImageLayout::default();
         for _ in 0..count {
             let (source, len) = reader.extent(&digests)?;
+            if len > MAX_IMAGE - layout.position() {
+                return Err(ManifestError::Damaged("the image would be too long"));
+            }
             layout.source(source, len);
         }
         let image = layout.finish();

@@ -153,6 +153,15 @@ fn a_damaged_manifest_is_refused() {
 }
 
 #[test]
+fn a_manifest_of_lengths_that_overflow_is_refused() {
+    let varint = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+    let zeros = [[0].as_slice(), &varint].concat();
+    let manifest = [b"factory image\n\x01\x00\x03".as_slice(), &zeros, &zeros, &zeros].concat();
+    let error = VirtualImage::from_manifest(&manifest).unwrap_err();
+    assert_eq!(error.to_string(), "the image manifest is damaged: the image would be too long");
+}
+
+#[test]
 fn a_blocking_reader_gives_all_bytes_and_reports_what_is_missing() {
     use std::io::Read as _;
     let runtime = tokio::runtime::Runtime::new().unwrap();
