@@ -14,6 +14,8 @@ use crate::pem;
 const PKCS8: &str = "PRIVATE KEY";
 const SEC1: &str = "EC PRIVATE KEY";
 const SPKI: &str = "PUBLIC KEY";
+/// How keys are called in errors.
+const KIND: &str = "a key on the curve P-256";
 /// What stands in front of the 65 bytes of an uncompressed point in a SubjectPublicKeyInfo (RFC 5480) of this curve.
 const SPKI_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
@@ -32,10 +34,18 @@ pub enum KeyError {
         expected: &'static str,
     },
     /// The block holds another kind of key, or a damaged one.
-    #[error("the PEM block `{label}` does not hold a key on the curve P-256")]
-    Curve {
+    #[error("the PEM block `{label}` does not hold {expected}")]
+    Kind {
         /// The label of the block.
         label: &'static str,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// Keys of this size are not made.
+    #[error("expected a key of 2048, 3072, 4096 or 8192 bits, but {bits} were asked for")]
+    Size {
+        /// The size that was asked for.
+        bits: u16,
     },
     /// The key's curve point is written in a form that would give the same key two ids.
     #[error(
@@ -66,6 +76,11 @@ pub struct VerifyError {
 pub struct KeyId(Digest);
 
 impl KeyId {
+    /// The name of the key with this SubjectPublicKeyInfo.
+    pub(crate) fn of(spki: &[u8]) -> Self {
+        Self(Digest::of(spki))
+    }
+
     /// The digest.
     #[must_use]
     pub const fn digest(&self) -> Digest {
@@ -110,7 +125,7 @@ impl PublicKey {
     /// As [`PublicKey::from_pem`].
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, der)
-            .map_err(|_| KeyError::Curve { label: SPKI })?;
+            .map_err(|_| KeyError::Kind { label: SPKI, expected: KIND })?;
         let point = der.strip_prefix(&SPKI_PREFIX).ok_or(KeyError::Form)?;
         let spki = der.try_into().map_err(|_| KeyError::Form)?;
         if point.first() != Some(&UNCOMPRESSED) {
@@ -134,7 +149,7 @@ impl PublicKey {
     /// Its name.
     #[must_use]
     pub fn id(&self) -> KeyId {
-        KeyId(Digest::of(&self.spki))
+        KeyId::of(&self.spki)
     }
 
     /// Checks that `signature`, ECDSA over SHA-256 in ASN.1 DER, was made over `message` with this key.
@@ -174,7 +189,8 @@ impl SigningKey {
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let expected = "PRIVATE KEY` or `EC PRIVATE KEY";
         let (label, der) = pem::find(text, &[PKCS8, SEC1]).ok_or(KeyError::Pem { expected })?;
-        let (algorithm, refused) = (&ECDSA_P256_SHA256_ASN1_SIGNING, KeyError::Curve { label });
+        let (algorithm, refused) =
+            (&ECDSA_P256_SHA256_ASN1_SIGNING, KeyError::Kind { label, expected: KIND });
         let pair = if label == PKCS8 {
             EcdsaKeyPair::from_pkcs8(algorithm, &der)
         } else {
