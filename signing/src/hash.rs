@@ -119,6 +119,23 @@ impl MessageDigest {
         Some(Self { algorithm, value })
     }
 
+    /// A digest in hexadecimal digits of either case; `None` when it is none of this function.
+    #[must_use]
+    pub fn from_hex(algorithm: HashAlgorithm, text: &str) -> Option<Self> {
+        let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+        let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
+            [high, low] => Some(nibble(*high)? << 4 | nibble(*low)?),
+            _ => None,
+        });
+        Self::from_bytes(algorithm, &pairs.collect::<Option<Vec<u8>>>()?)
+    }
+
+    /// Its bytes in lower-case hexadecimal digits.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        self.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The function that made it.
     #[must_use]
     pub const fn algorithm(&self) -> HashAlgorithm {
@@ -147,8 +164,7 @@ impl Eq for MessageDigest {}
 /// `<function>:<lower-case hexadecimal>`.
 impl fmt::Display for MessageDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.algorithm)?;
-        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}:{}", self.algorithm, self.hex())
     }
 }
 
@@ -178,6 +194,10 @@ mod tests {
             assert_eq!(digest.as_bytes().len(), algorithm.digest_len());
             assert_eq!(MessageDigest::from_bytes(algorithm, digest.as_bytes()), Some(digest));
             assert_eq!(MessageDigest::from_bytes(algorithm, b"abc"), None);
+            assert_eq!(MessageDigest::from_hex(algorithm, &digest.hex().to_uppercase()), Some(digest));
+            for wrong in [&digest.hex()[1..], &digest.hex()[2..], &digest.hex().replace('a', "+"), ""] {
+                assert_eq!(MessageDigest::from_hex(algorithm, wrong), None);
+            }
             let mut pieces = algorithm.hasher();
             pieces.update(b"a");
             let mut other = pieces.clone();
