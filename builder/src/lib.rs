@@ -4,11 +4,13 @@ pub mod format;
 pub mod image;
 #[cfg(test)]
 mod judge;
+pub mod measure;
 pub mod plan;
 pub mod recipe;
 pub mod store;
 pub mod tree;
 
 pub use image::{Extent, ImageLayout, Source, VirtualImage};
+pub use measure::{Meter, Prediction};
 pub use plan::{Plan, PlanId};
 pub use store::{Blob, BlobStore, BlobStoreExt, BlobWriter, RecordStore, StoreError};

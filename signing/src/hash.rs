@@ -119,6 +119,13 @@ impl MessageDigest {
         Some(Self { algorithm, value })
     }
 
+    /// Zeros as long as the function's digests, which is what a register of a TPM holds at first.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "zeros of the function's own length are taken as they are")]
+    pub fn zeros(algorithm: HashAlgorithm) -> Self {
+        Self::from_bytes(algorithm, &vec![0; algorithm.digest_len()]).expect("as many bytes as a digest has")
+    }
+
     /// A digest in hexadecimal digits of either case; `None` when it is none of this function.
     #[must_use]
     pub fn from_hex(algorithm: HashAlgorithm, text: &str) -> Option<Self> {
@@ -195,6 +202,7 @@ mod tests {
             assert_eq!(MessageDigest::from_bytes(algorithm, digest.as_bytes()), Some(digest));
             assert_eq!(MessageDigest::from_bytes(algorithm, b"abc"), None);
             assert_eq!(MessageDigest::from_hex(algorithm, &digest.hex().to_uppercase()), Some(digest));
+            assert_eq!(MessageDigest::zeros(algorithm).hex(), "00".repeat(algorithm.digest_len()));
             for wrong in [&digest.hex()[1..], &digest.hex()[2..], &digest.hex().replace('a', "+"), ""] {
                 assert_eq!(MessageDigest::from_hex(algorithm, wrong), None);
             }
