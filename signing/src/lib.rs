@@ -1,14 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+pub mod authenticode;
+pub mod certificate;
 pub mod cosign;
 pub mod hash;
+mod identifiers;
 #[cfg(test)]
 mod judge;
 pub mod key;
 mod pem;
+pub mod pkcs7;
 pub mod rsa;
 pub mod signer;
 
+pub use certificate::{Certificate, CertificateError};
 pub use hash::{HashAlgorithm, Hasher, MessageDigest};
 pub use key::{KeyError, KeyId, PublicKey, SigningKey, VerifyError};
 pub use rsa::{RsaKey, RsaPublicKey};
