@@ -1,15 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+pub mod authenticode;
+pub mod certificate;
 pub mod cosign;
 pub mod hash;
+mod identifiers;
 #[cfg(test)]
 mod judge;
 pub mod key;
 pub mod pcr;
 mod pem;
+pub mod pkcs7;
 pub mod rsa;
 pub mod signer;
 
+pub use certificate::{Certificate, CertificateError};
 pub use hash::{HashAlgorithm, Hasher, MessageDigest};
 pub use key::{KeyError, KeyId, PublicKey, SigningKey, VerifyError};
 pub use pcr::{PcrSignature, PcrSignatures};
