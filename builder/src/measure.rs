@@ -8,6 +8,8 @@ mod meter;
 
 use std::fmt;
 
+use crate::format::pe::SectionName;
+
 pub use banks::{BankDigests, BankHashers};
 pub use meter::{MeasureError, Meter};
 
@@ -86,10 +88,11 @@ impl Prediction {
     /// Predicts from the digests of sections, by name. Sections that are not in [`SECTIONS`] are not measured, and of
     /// several with one name the first is, as the stub has it.
     #[must_use]
-    pub fn of(sections: &[(&str, BankDigests)]) -> Self {
+    pub fn of(sections: &[(SectionName, BankDigests)]) -> Self {
         let mut measured = Vec::new();
         for name in SECTIONS {
-            if let Some((_, digests)) = sections.iter().find(|(given, _)| *given == name) {
+            if let Some((_, digests)) = sections.iter().find(|(given, _)| given.as_bytes() == name.as_bytes())
+            {
                 measured
                     .push((Measured::SectionName(name), BankDigests::of(&[name.as_bytes(), b"\0"].concat())));
                 measured.push((Measured::SectionContent(name), *digests));

@@ -6,10 +6,12 @@
 mod append;
 mod dump;
 mod headers;
+mod memory;
 
 pub use append::{Section, append_sections};
 pub use dump::dump;
 pub use headers::{Headers, SectionHeader, SectionName};
+pub use memory::in_memory;
 
 /// How much of a file is enough to read its headers from.
 pub const HEAD: u64 = 64 * 1024;

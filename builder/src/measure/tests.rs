@@ -2,8 +2,11 @@ use signing::{HashAlgorithm, pcr};
 
 use super::*;
 
-fn sections<'a>(contents: &[(&'a str, &str)]) -> Vec<(&'a str, BankDigests)> {
-    contents.iter().map(|(name, content)| (*name, BankDigests::of(content.as_bytes()))).collect()
+fn sections(contents: &[(&str, &str)]) -> Vec<(SectionName, BankDigests)> {
+    let section = |(name, content): &(&str, &str)| {
+        (SectionName::new(name).unwrap(), BankDigests::of(content.as_bytes()))
+    };
+    contents.iter().map(section).collect()
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::{PCR, POLICY_HASH, PcrSignature, PcrSignatures};
 use crate::hash::{HashAlgorithm, MessageDigest};
@@ -46,19 +47,19 @@ pub enum SignaturesError {
     },
 }
 
-/// The banks in the order in which they are written. Other banks, such as SHA-1's, are skipped when read.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// The banks that are read. Others, such as SHA-1's, are skipped.
+#[derive(Debug, Deserialize)]
 struct Banks {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     sha256: Vec<Entry>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     sha384: Vec<Entry>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     sha512: Vec<Entry>,
 }
 
-/// One signature, with its fields in the order in which they are written.
-#[derive(Debug, Serialize, Deserialize)]
+/// One signature.
+#[derive(Debug, Deserialize)]
 struct Entry {
     pcrs: Vec<u32>,
     pkfp: String,
@@ -69,15 +70,17 @@ struct Entry {
 impl PcrSignatures {
     /// The content of a section `.pcrsig`: compact, banks and fields in a fixed order, without the NUL or newline that
     /// systemd's reader would refuse in the file the stub makes of the section.
-    ///
-    /// # Errors
-    /// Never for what this module makes; the encoder's type says it may.
-    pub fn to_json(&self) -> Result<String, SignaturesError> {
-        let mut banks = Banks::default();
-        for signature in self.as_slice() {
-            banks.of(signature.bank).push(Entry::of(signature));
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut banks = Map::new();
+        for bank in HashAlgorithm::ALL {
+            let entries: Vec<Value> =
+                self.as_slice().iter().filter(|signature| signature.bank == bank).map(entry).collect();
+            if !entries.is_empty() {
+                banks.insert(bank.name().to_owned(), entries.into());
+            }
         }
-        serde_json::to_string(&banks).map_err(SignaturesError::Json)
+        Value::Object(banks).to_string()
     }
 
     /// Reads the content of a section `.pcrsig`. NULs at its end, which some tools pad sections with, do not count.
@@ -106,6 +109,16 @@ impl PcrSignatures {
     }
 }
 
+/// A signature as it is written. Its fields are in the order of the alphabet, which is the order of JSON objects here.
+fn entry(signature: &PcrSignature) -> Value {
+    json!({
+        "pcrs": [PCR],
+        "pkfp": signature.fingerprint.hex(),
+        "pol": signature.policy.hex(),
+        "sig": STANDARD.encode(&signature.signature),
+    })
+}
+
 impl Banks {
     fn of(&mut self, bank: HashAlgorithm) -> &mut Vec<Entry> {
         match bank {
@@ -117,15 +130,6 @@ impl Banks {
 }
 
 impl Entry {
-    fn of(signature: &PcrSignature) -> Self {
-        Self {
-            pcrs: vec![PCR],
-            pkfp: signature.fingerprint.hex(),
-            pol: signature.policy.hex(),
-            sig: STANDARD.encode(&signature.signature),
-        }
-    }
-
     fn read(&self, bank: HashAlgorithm) -> Result<PcrSignature, SignaturesError> {
         let digest = |field, text: &str| {
             let expected = "64 hexadecimal digits";

@@ -1,5 +1,6 @@
 use schematics::cmdline::Profile;
 
+use super::sections::os_release;
 use super::*;
 use crate::format::pe::sample;
 use crate::judge::{Blobs, noise, run};
