@@ -6,6 +6,7 @@ pub mod image;
 mod judge;
 pub mod plan;
 pub mod recipe;
+pub mod sign;
 pub mod store;
 pub mod tree;
 
