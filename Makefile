@@ -10,7 +10,7 @@ RUN_PACKAGES := build-essential ca-certificates kmod grub-common grub-pc-bin gru
 	cpio zstd xz-utils squashfs-tools openssl
 TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra ovmf qemu-efi-aarch64 \
 	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-pefile jq curl \
-	dnsmasq-base iproute2 skopeo docker-registry
+	dnsmasq-base iproute2 skopeo docker-registry sbsigntool pesign osslsigncode
 
 FACTORY := target/release/factory
 REFERENCE := target/reference

@@ -7,6 +7,7 @@ mod judge;
 pub mod measure;
 pub mod plan;
 pub mod recipe;
+pub mod sign;
 pub mod store;
 pub mod tree;
 

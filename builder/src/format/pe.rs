@@ -1,14 +1,17 @@
 //! PE/COFF images of UEFI, as far as unified kernel images need them.
 //!
 //! A unified kernel image is systemd's stub with more sections behind its own. The stub comes from outside: nothing in it
-//! is believed before it is checked. The format is Microsoft's "PE Format"; only PE32+ is read.
+//! is believed before it is checked. A signed image says in its headers where the table of its signatures is, and has it
+//! behind all else. The format is Microsoft's "PE Format"; only PE32+ is read.
 
 mod append;
+mod certificates;
 mod dump;
 mod headers;
 mod memory;
 
 pub use append::{Section, append_sections};
+pub use certificates::{attach_certificates, certificates, signed_bytes};
 pub use dump::dump;
 pub use headers::{Headers, SectionHeader, SectionName};
 pub use memory::in_memory;
@@ -68,6 +71,24 @@ pub enum PeError {
         start: u64,
         /// Where its data ends.
         end: u64,
+        /// The length of the file.
+        len: u64,
+    },
+    /// The image is signed; another signature would make it another image than the one that was asked for.
+    #[error("the image is signed already; an unsigned one is needed to sign")]
+    SignedImage,
+    /// The headers place the table of signatures where none can be.
+    #[error(
+        "the table of signatures is said to be at {start}..{end}, but it must lie behind byte {reached}, \
+             aligned to 8 bytes, and end with the file at {len}"
+    )]
+    Certificates {
+        /// Where it would begin.
+        start: u64,
+        /// Where it would end.
+        end: u64,
+        /// Where the sections end.
+        reached: u64,
         /// The length of the file.
         len: u64,
     },

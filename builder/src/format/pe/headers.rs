@@ -117,6 +117,8 @@ pub struct Headers {
     pub(super) dos: Vec<u8>,
     pub(super) coff: Vec<u8>,
     pub(super) optional: Vec<u8>,
+    /// Where the optional header begins in the file.
+    optional_start: usize,
     /// For which machine, as in the COFF header: `0x8664` for amd64, `0xaa64` for arm64.
     pub machine: u16,
     /// The time stamp of the COFF header.
@@ -157,6 +159,7 @@ impl Headers {
             dos: dos.to_vec(),
             coff: coff.to_vec(),
             optional: optional.to_vec(),
+            optional_start,
             machine: u16_at(coff, 0)?,
             timestamp: u32_at(coff, 4)?,
             section_alignment: alignment(optional, field::SECTION_ALIGNMENT, "section alignment")?,
@@ -169,10 +172,38 @@ impl Headers {
     /// Whether there is a signature behind the image.
     #[must_use]
     pub fn is_signed(&self) -> bool {
+        self.certificates().is_some_and(|found| found != (0, 0))
+    }
+
+    /// Where the table of signatures is in the file and how long it is; `None` when there is no room to say so.
+    pub(super) fn certificates(&self) -> Option<(u32, u32)> {
         let place = OPTIONAL_FIXED + CERTIFICATES * DIRECTORY_LEN;
-        self.optional
-            .get(place..place + DIRECTORY_LEN)
-            .is_some_and(|entry| entry.iter().any(|byte| *byte != 0))
+        Some((u32_at(&self.optional, place).ok()?, u32_at(&self.optional, place + 4).ok()?))
+    }
+
+    /// Where the file says where the table of signatures is.
+    pub(super) fn certificates_place(&self) -> Range<u64> {
+        self.place(OPTIONAL_FIXED + CERTIFICATES * DIRECTORY_LEN, DIRECTORY_LEN)
+    }
+
+    /// Where the checksum of the file is.
+    pub(super) fn checksum_place(&self) -> Range<u64> {
+        self.place(field::CHECKSUM, 4)
+    }
+
+    /// Where the section headers end.
+    pub(super) fn end(&self) -> u64 {
+        (self.optional_start + self.optional.len() + self.sections.len() * SECTION_LEN) as u64
+    }
+
+    /// How many bytes of the file the headers are said to take.
+    pub(super) fn size_of_headers(&self) -> Result<u32, PeError> {
+        u32_at(&self.optional, field::SIZE_OF_HEADERS)
+    }
+
+    fn place(&self, at: usize, len: usize) -> Range<u64> {
+        let start = (self.optional_start + at) as u64;
+        start..start + len as u64
     }
 
     /// Whether there is a COFF symbol table.
