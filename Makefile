@@ -9,8 +9,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RUN_PACKAGES := build-essential ca-certificates kmod grub-common grub-pc-bin grub-efi-amd64-bin \
 	cpio zstd xz-utils squashfs-tools openssl
 TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra ovmf qemu-efi-aarch64 \
-	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-pefile jq curl \
-	dnsmasq-base iproute2 skopeo docker-registry sbsigntool pesign osslsigncode
+	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-pefile python3-venv jq curl \
+	dnsmasq-base iproute2 skopeo docker-registry sbsigntool pesign osslsigncode efitools systemd file
 
 FACTORY := target/release/factory
 REFERENCE := target/reference
@@ -25,6 +25,8 @@ setup:
 setup-test:
 	@SUDO="$(SUDO)" tests/install.sh $(TEST_PACKAGES)
 	@tests/tools/ukify.sh target/tools
+	@tests/tools/systemd-measure.sh target/tools
+	@tests/tools/virt-firmware.sh target/tools
 
 build: setup
 	cargo build --release --locked

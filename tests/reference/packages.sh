@@ -45,6 +45,16 @@ update_from() {
 
 apt_private() { APT_CONFIG=$apt/apt.conf "$@"; }
 
+# Unpacks packages of these suites into $work/unpacked: for programs this Debian has not, without installing them.
+unpack_packages() {
+  private_apt
+  mirror=$(host_mirror || true)
+  say "fetching from ${mirror:-$FALLBACK_MIRROR}: $*"
+  update_from "${mirror:-$FALLBACK_MIRROR}" || update_from "$FALLBACK_MIRROR" || die "cannot read the package lists of $FALLBACK_MIRROR"
+  (cd "$apt/debs" && apt_private apt-get download -qq "$@" >&2) || die "cannot download: $*"
+  for deb in "$apt"/debs/*.deb; do dpkg-deb -x "$deb" "$work/unpacked"; done
+}
+
 # The package a metapackage of the kernel suite depends on first: linux-image-cloud-amd64 -> linux-image-6.1.0-N-cloud-amd64.
 real_kernel() {
   apt_private apt-cache show "linux-image-cloud-$1:$1/$KERNEL_SUITE" | sed -n 's/^Depends: \([^ ,]*\).*/\1/p' | head -n 1

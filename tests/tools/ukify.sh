@@ -16,12 +16,7 @@ die() { say "$*"; exit 1; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-private_apt
-mirror=$(host_mirror || true)
-say "fetching ukify from ${mirror:-$FALLBACK_MIRROR}"
-update_from "${mirror:-$FALLBACK_MIRROR}" || update_from "$FALLBACK_MIRROR" || die "cannot read the package lists of $FALLBACK_MIRROR"
-(cd "$work" && apt_private apt-get download -qq "systemd-ukify/$EFI_SUITE" >&2) || die "cannot download systemd-ukify"
-dpkg-deb -x "$work"/systemd-ukify*.deb "$work/unpacked"
+unpack_packages "systemd-ukify/$EFI_SUITE"
 mkdir -p "$into"
 program=$work/unpacked/usr/lib/systemd/ukify
 [ -f "$program" ] && [ ! -L "$program" ] || program=$work/unpacked/usr/bin/ukify

@@ -1,3 +1,6 @@
+mod judged;
+mod signed;
+
 use schematics::cmdline::Profile;
 
 use super::sections::os_release;
@@ -36,8 +39,9 @@ impl Inputs {
         }
     }
 
-    fn lay_out(&self) -> Result<VirtualImage, UkiError> {
-        lay_out(&UkiInputs {
+    /// Calls with them as a recipe has them.
+    fn with<T>(&self, use_them: impl FnOnce(&UkiInputs<'_>) -> T) -> T {
+        use_them(&UkiInputs {
             version: &self.version,
             cmdline: "talos.platform=metal console=tty0",
             profiles: &self.profiles,
@@ -48,6 +52,10 @@ impl Inputs {
             initramfs: &self.blobs.put(noise(8, 12_345)),
             timestamp: 0,
         })
+    }
+
+    fn lay_out(&self) -> Result<VirtualImage, UkiError> {
+        self.with(lay_out)
     }
 
     fn names(&self) -> Vec<String> {
