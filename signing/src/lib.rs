@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod auth;
 pub mod authenticode;
 pub mod certificate;
 pub mod cosign;
+pub mod enrolment;
+pub mod esl;
 pub mod hash;
 mod identifiers;
 #[cfg(test)]
@@ -13,8 +16,10 @@ mod pem;
 pub mod pkcs7;
 pub mod rsa;
 pub mod signer;
+pub mod well_known;
 
 pub use certificate::{Certificate, CertificateError};
+pub use enrolment::Enrolment;
 pub use hash::{HashAlgorithm, Hasher, MessageDigest};
 pub use key::{KeyError, KeyId, PublicKey, SigningKey, VerifyError};
 pub use pcr::{PcrSignature, PcrSignatures};

@@ -4,6 +4,7 @@
 //! and with signed attributes, RSASSA-PKCS1-v1_5 over SHA-256, and no signing time, so that the same content, key and
 //! certificate have the same bytes for ever.
 
+mod detached;
 mod read;
 mod structure;
 
@@ -21,6 +22,7 @@ use structure::{
     CONTENT_TYPE, ContentInfo, IssuerAndSerial, MESSAGE_DIGEST, SIGNED_DATA, SignedData, SignerInfo, VERSION,
 };
 
+pub use detached::{Detached, read_detached};
 pub use read::{MAX_PKCS7, Pkcs7ReadError, Signed, read};
 
 /// What a signature is about.

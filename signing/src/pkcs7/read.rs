@@ -126,13 +126,11 @@ pub fn read(bytes: &[u8]) -> Result<Signed, Pkcs7ReadError> {
         return Err(Pkcs7ReadError::Signers { found: data.signers.len() });
     };
     let info: SignerInfo<'_> = signer.decode_as()?;
-    check_versions(&data, &info)?;
+    check_versions(&data, info.version)?;
     let (hash, attributes) = signed_attributes(&info)?;
     check_digests(&data, hash)?;
     check_kind(&attributes, data.content.kind)?;
-    // Others than those of RSA keys cannot be the signer's and do not matter.
-    let encodings = data.certificates.iter().flat_map(|set| set.iter()).filter_map(|any| any.to_der().ok());
-    let certificates: Vec<_> = encodings.filter_map(|der| Certificate::from_der(&der).ok()).collect();
+    let certificates = certificates(&data);
     Ok(Signed {
         kind: data.content.kind,
         content: data.content.content.ok_or(Pkcs7ReadError::Detached)?.into(),
@@ -144,13 +142,19 @@ pub fn read(bytes: &[u8]) -> Result<Signed, Pkcs7ReadError> {
     })
 }
 
-fn check_versions(data: &SignedData<'_>, info: &SignerInfo<'_>) -> Result<(), Pkcs7ReadError> {
-    let found = if data.version == VERSION { info.version } else { data.version };
+/// Those of RSA keys: others cannot be the signer's and do not matter.
+pub(super) fn certificates(data: &SignedData<'_>) -> Vec<Certificate> {
+    let encodings = data.certificates.iter().flat_map(|set| set.iter()).filter_map(|any| any.to_der().ok());
+    encodings.filter_map(|der| Certificate::from_der(&der).ok()).collect()
+}
+
+pub(super) fn check_versions(data: &SignedData<'_>, signer: u8) -> Result<(), Pkcs7ReadError> {
+    let found = if data.version == VERSION { signer } else { data.version };
     if found == VERSION { Ok(()) } else { Err(Pkcs7ReadError::Version { found }) }
 }
 
 /// The hash functions are listed in front of the content, for those who read it once: just the signer's.
-fn check_digests(data: &SignedData<'_>, hash: HashAlgorithm) -> Result<(), Pkcs7ReadError> {
+pub(super) fn check_digests(data: &SignedData<'_>, hash: HashAlgorithm) -> Result<(), Pkcs7ReadError> {
     for listed in data.digests.iter() {
         let listed: AlgorithmIdentifierRef<'_> = listed.decode_as()?;
         if identifiers::digest(&listed) != Some(hash) {
@@ -161,13 +165,19 @@ fn check_digests(data: &SignedData<'_>, hash: HashAlgorithm) -> Result<(), Pkcs7
 }
 
 fn signed_attributes(info: &SignerInfo<'_>) -> Result<(HashAlgorithm, Attributes), Pkcs7ReadError> {
-    let algorithm = |found: &AlgorithmIdentifierRef<'_>| Pkcs7ReadError::Algorithm { found: found.oid };
-    let hash = identifiers::digest(&info.digest).ok_or_else(|| algorithm(&info.digest))?;
-    if !identifiers::is_signature(&info.algorithm, hash) {
-        return Err(algorithm(&info.algorithm));
-    }
+    let hash = hash_of(&info.digest, &info.algorithm)?;
     info.attributes.tag().assert_eq(ATTRIBUTES)?;
     Ok((hash, AnyRef::new(Tag::Set, info.attributes.value())?.decode_as()?))
+}
+
+/// The hash function of a signer, of whose `digest` and `signature` algorithms firmware knows both.
+pub(super) fn hash_of(
+    digest: &AlgorithmIdentifierRef<'_>,
+    signature: &AlgorithmIdentifierRef<'_>,
+) -> Result<HashAlgorithm, Pkcs7ReadError> {
+    let algorithm = |found: &AlgorithmIdentifierRef<'_>| Pkcs7ReadError::Algorithm { found: found.oid };
+    let hash = identifiers::digest(digest).ok_or_else(|| algorithm(digest))?;
+    if identifiers::is_signature(signature, hash) { Ok(hash) } else { Err(algorithm(signature)) }
 }
 
 /// The value of an attribute that is there once and has one value.
@@ -179,18 +189,21 @@ fn only(attributes: &Attributes, attribute: ObjectIdentifier) -> Result<&Any, Pk
     }
 }
 
-fn check_kind(attributes: &Attributes, kind: ObjectIdentifier) -> Result<(), Pkcs7ReadError> {
+pub(super) fn check_kind(attributes: &Attributes, kind: ObjectIdentifier) -> Result<(), Pkcs7ReadError> {
     let found: ObjectIdentifier = only(attributes, CONTENT_TYPE)?.decode_as()?;
     if found == kind { Ok(()) } else { Err(Pkcs7ReadError::Attribute { attribute: CONTENT_TYPE }) }
 }
 
-fn stated(attributes: &Attributes, hash: HashAlgorithm) -> Result<MessageDigest, Pkcs7ReadError> {
+pub(super) fn stated(attributes: &Attributes, hash: HashAlgorithm) -> Result<MessageDigest, Pkcs7ReadError> {
     let value: OctetString = only(attributes, MESSAGE_DIGEST)?.decode_as()?;
     MessageDigest::from_bytes(hash, value.as_bytes())
         .ok_or(Pkcs7ReadError::Attribute { attribute: MESSAGE_DIGEST })
 }
 
-fn find(certificates: &[Certificate], wanted: &IssuerAndSerial<'_>) -> Result<Certificate, Pkcs7ReadError> {
+pub(super) fn find(
+    certificates: &[Certificate],
+    wanted: &IssuerAndSerial<'_>,
+) -> Result<Certificate, Pkcs7ReadError> {
     let (issuer, serial) = (wanted.issuer.to_der()?, wanted.serial.to_der()?);
     let found = certificates.iter().find(|one| one.issuer_der() == issuer && one.serial_der() == serial);
     found.cloned().ok_or(Pkcs7ReadError::NoCertificate)
