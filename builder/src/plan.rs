@@ -4,7 +4,9 @@ mod canonical;
 mod revision;
 
 use schematics::cmdline::Profile;
-use schematics::{Arch, Boot, Digest, TalosVersion};
+use schematics::{Arch, Digest, MeasurementFormat, TalosVersion};
+
+use crate::recipe::iso::Enroll;
 
 pub use canonical::CanonicalWriter;
 
@@ -25,6 +27,8 @@ pub enum Kind {
     HybridIso,
     /// An ISO with GRUB for BIOS and UEFI.
     GrubIso,
+    /// An add-on for a unified kernel image.
+    Addon,
 }
 
 /// The outside inputs of an image, each by the digest that names its bytes.
@@ -51,17 +55,66 @@ pub struct Origin {
     pub embedded: Option<Digest>,
 }
 
+/// How the boot chain of an image is trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chain {
+    /// Not at all: nothing is signed.
+    Plain,
+    /// Firmware and TPM check what starts.
+    Secure(Signed),
+}
+
+/// Who signs an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The public identity of everything that signs: other keys or certificates make other bytes.
+    pub by: Digest,
+    /// Which keys a medium enrols, where it can.
+    pub enrolment: Option<Enrolment>,
+}
+
+impl Chain {
+    /// Which keys the medium enrols, if it does.
+    #[must_use]
+    pub const fn enrolment(&self) -> Option<Enrolment> {
+        match self {
+            Self::Plain => None,
+            Self::Secure(signed) => signed.enrolment,
+        }
+    }
+}
+
+/// What a medium brings for firmware that knows no keys yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enrolment {
+    /// When the keys are enrolled.
+    pub mode: Enroll,
+    /// Whether Microsoft's certificates are among them.
+    pub well_known: bool,
+}
+
+/// What is told of an image: what a TPM measures when it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The name of the image, which is in the document.
+    pub asset: String,
+    /// The form of the document.
+    pub format: MeasurementFormat,
+}
+
 /// A resolved request: everything that changes bytes, and nothing that does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// What is made.
     pub kind: Kind,
+    /// What is told of it instead of making it.
+    pub report: Option<Report>,
     /// For which Talos version.
     pub version: TalosVersion,
     /// For which processor.
     pub arch: Arch,
     /// How its boot chain is trusted.
-    pub boot: Boot,
+    pub chain: Chain,
     /// The outside inputs.
     pub inputs: Inputs,
     /// What the schematic adds of its own.
@@ -72,8 +125,6 @@ pub struct Plan {
     pub profiles: Vec<Profile>,
     /// The libraries and programs that compute bytes, with their versions and levels.
     pub tools: String,
-    /// The public identity of the key that signs, where something is signed.
-    pub signer: Option<Digest>,
 }
 
 /// The name of a plan: the SHA-256 of its canonical encoding, never truncated.
@@ -92,6 +143,7 @@ impl Kind {
             Self::UefiIso => "iso-uefi",
             Self::HybridIso => "iso-hybrid",
             Self::GrubIso => "iso-grub",
+            Self::Addon => "addon",
         }
     }
 }
@@ -106,9 +158,17 @@ impl Plan {
     /// The injective encoding behind the name: fixed magic, then every field in declared order, length-prefixed.
     fn canonical(&self) -> Vec<u8> {
         let mut out = CanonicalWriter::new("factory plan 1");
-        out.text(self.kind.name()).number(revision::of(self.kind).into());
+        match &self.report {
+            None => out.text(self.kind.name()),
+            // No kind has a name with a blank.
+            Some(Report { asset, format }) => out
+                .text(&format!("{} {}", self.kind.name(), format.name()))
+                .number(revision::REPORT.into())
+                .text(asset),
+        };
+        out.number(revision::of(self.kind).into());
         out.text(&self.version.to_string()).text(self.arch.name());
-        out.number(u64::from(self.boot == Boot::Secure));
+        out.number(u64::from(self.chain != Chain::Plain));
         out.digests(self.inputs.release.as_slice());
         out.digests(&self.inputs.extensions);
         out.digests(self.inputs.overlay.as_slice());
@@ -121,7 +181,17 @@ impl Plan {
         for profile in &self.profiles {
             out.text(profile.id).text(profile.title).text(&profile.cmdline);
         }
-        out.text(&self.tools).digests(self.signer.as_slice());
+        out.text(&self.tools);
+        match &self.chain {
+            Chain::Plain => out.digests(&[]),
+            Chain::Secure(Signed { by, enrolment }) => {
+                out.digests(&[*by]).number(u64::from(enrolment.is_some()));
+                if let Some(Enrolment { mode, well_known }) = enrolment {
+                    out.text(mode.as_str()).number(u64::from(*well_known));
+                }
+                &mut out
+            }
+        };
         out.finish()
     }
 }

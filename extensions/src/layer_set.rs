@@ -257,6 +257,14 @@ impl LayerSet {
             mtime: MTIME,
         })
     }
+
+    /// The microcode alone, as the archive it is in the initramfs; `None` when there is none.
+    ///
+    /// # Errors
+    /// When something does not fit the archive format.
+    pub fn microcode_archive(&self) -> Result<Option<VirtualImage>, InitramfsError> {
+        self.microcode.as_ref().map(|tree| recipe::microcode_archive(tree, MTIME)).transpose()
+    }
 }
 
 #[cfg(test)]

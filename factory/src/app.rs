@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use crate::available::{Available, Components};
 use crate::config::Config;
 use crate::images::{self, Images};
+use crate::keys::{OpenKeySets, OpenKeysError};
 use crate::log::chain;
 use crate::register::Register;
 
@@ -34,6 +35,8 @@ pub struct App {
     pub available: Available,
     /// Images.
     pub images: Images,
+    /// The keys that sign them.
+    pub keys: Arc<OpenKeySets>,
     /// Schematics.
     pub register: Register,
     /// Whether clients are still welcome.
@@ -55,6 +58,9 @@ pub enum OpenError {
         #[source]
         source: Box<PullError>,
     },
+    /// A key that signs cannot be used.
+    #[error(transparent)]
+    Keys(#[from] OpenKeysError),
     /// A name of ours is none; a fault of ours.
     #[error("the images of Talos have no proper names")]
     Names(#[from] NameError),
@@ -89,8 +95,9 @@ impl App {
     /// ```
     ///
     /// # Errors
-    /// When the directory or the source cannot be used.
-    pub fn open(config: Config) -> Result<Self, OpenError> {
+    /// When the directory, the source or a key cannot be used.
+    pub async fn open(config: Config) -> Result<Self, OpenError> {
+        let keys = config.keys.open().await?;
         let records: Arc<dyn RecordStore> =
             Arc::new(DirRecords::open(&config.data).map_err(OpenError::Data)?);
         let store: Arc<dyn BlobStore> =
@@ -110,10 +117,12 @@ impl App {
             level: config.squashfs_level,
             builds: config.limits.builds,
             grub: config.grub.clone(),
+            lockdown: config.secureboot_lockdown,
         };
         Ok(Self {
             images: Images::new(available.clone(), Arc::clone(&store), Arc::clone(&records), settings),
             available,
+            keys: Arc::new(keys),
             register: Register::new(Arc::clone(&records)),
             config: Arc::new(config),
             store,

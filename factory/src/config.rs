@@ -22,6 +22,7 @@ use extensions::SourceSpec;
 use extensions::source::Credentials;
 use schematics::TalosVersion;
 
+use crate::keys::KeySets;
 pub use load::{load, of};
 pub use page::reference;
 use raw::{Origin, Raw};
@@ -56,6 +57,10 @@ pub struct Config {
     pub squashfs_level: i32,
     /// GRUB's program and modules.
     pub grub: GrubTools,
+    /// The keys SecureBoot images are signed with; none when the factory makes no such images.
+    pub keys: KeySets,
+    /// Whether SecureBoot images lock the kernel down where Talos leaves that to its users.
+    pub secureboot_lockdown: bool,
     /// How much is taken on at a time.
     pub limits: Limits,
     /// How long things may take.

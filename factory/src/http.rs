@@ -7,6 +7,7 @@ mod error;
 mod health;
 mod images;
 mod json;
+mod keys;
 mod layers;
 mod path;
 mod pxe;
@@ -51,7 +52,7 @@ fn routes() -> Router<App> {
         .route("/v2", get(registry::base))
         .route("/v2/{*path}", get(registry::resource))
         // Keys.
-        .route("/secureboot/signing-cert.pem", get(secureboot::certificate))
+        .route("/secureboot/{file}", get(secureboot::file))
         // Operators.
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -6,6 +6,7 @@ mod grub;
 mod index;
 mod plan;
 mod request;
+mod secure;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use crate::available::Available;
 use crate::flights::Flights;
+use crate::keys::KeySet;
 use crate::metrics::{self, BuildTimes};
 use crate::register::Stored;
 pub use error::OpenError;
@@ -45,6 +47,21 @@ pub struct Settings {
     pub builds: NonZeroUsize,
     /// GRUB, for images that boot with it.
     pub grub: GrubTools,
+    /// Whether SecureBoot images lock the kernel down where Talos leaves that to its users.
+    pub lockdown: bool,
+}
+
+/// What somebody asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The schematic.
+    pub stored: &'a Stored,
+    /// The version of Talos.
+    pub version: &'a TalosVersion,
+    /// The asset.
+    pub asset: &'a AssetName,
+    /// The keys that sign for whom the request came to, if there are any.
+    pub keys: Option<&'a Arc<KeySet>>,
 }
 
 /// Opens images. Clones share everything.
@@ -58,6 +75,7 @@ pub struct Images {
     flights: Arc<Flights<PlanId, Image, OpenError>>,
     known: Cache<PlanId, Image>,
     grub: grub::Cores,
+    signed: secure::Signed,
 }
 
 impl Images {
@@ -74,6 +92,7 @@ impl Images {
             index: index::Index::new(Arc::clone(&store), records),
             builds: Arc::new(Semaphore::new(settings.builds.get())),
             settings: Arc::new(settings),
+            signed: secure::Signed::new(Arc::clone(&store)),
             store,
             flights: Arc::default(),
             known: Cache::builder().max_capacity(REMEMBERED).time_to_live(CHECKED_AFTER).build(),
@@ -87,14 +106,10 @@ impl Images {
     ///
     /// # Errors
     /// When the asset cannot be had, with the reason and whose fault it is.
-    pub async fn open(
-        &self,
-        stored: &Stored,
-        version: &TalosVersion,
-        asset: &AssetName,
-    ) -> Result<Image, OpenError> {
+    pub async fn open(&self, wanted: Wanted<'_>) -> Result<Image, OpenError> {
+        let Wanted { stored, version, asset, keys } = wanted;
         let request = Request::new(asset, version, &stored.schematic)?;
-        let planned = self.plan(&request, stored).await?;
+        let planned = self.plan(&request, stored, keys).await?;
         if let Some(image) = self.recall(planned.id()).await {
             metrics::delivered(version, asset, image.layout.len());
             return Ok(image);

@@ -61,7 +61,7 @@ impl Server {
             None => None,
             Some(address) => Some((listen::bind(address).await.map_err(StartError::Listen)?, handle)),
         };
-        let app = App::open(config)?;
+        let app = App::open(config).await?;
         Ok(Self { app, listener, metrics, _lock: lock })
     }
 

@@ -1,5 +1,7 @@
 //! The grammar of `/image/<schematic>/<version>/<asset>`.
 
+mod format;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +9,8 @@ use crate::arch::Arch;
 use crate::blame::{Blame, Blamed};
 use crate::platform::{Platform, PlatformError};
 use crate::target::{Boot, Target};
+
+pub use format::{Compression, DiskFormat, Measured, MeasurementFormat};
 
 /// What can be downloaded of a schematic and version.
 ///
@@ -28,34 +32,10 @@ pub enum AssetName {
     Disk(Target, DiskFormat, Compression),
     /// The installer container image as a tar archive.
     Installer(Target),
-}
-
-/// The format of a disk image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DiskFormat {
-    /// The bytes of the disk.
-    Raw,
-    /// QEMU copy-on-write, version 2.
-    Qcow2,
-    /// Virtual PC.
-    Vhd,
-    /// An OVF package with a stream-optimised VMDK.
-    Ova,
-}
-
-/// How a disk image is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// A gzipped tar archive with the disk as its one member.
-    TarGz,
-    /// gzip.
-    Gz,
-    /// xz.
-    Xz,
-    /// Zstandard.
-    Zst,
+    /// What a TPM measures when an image with a unified kernel image starts.
+    Measurements(Measured, Target, MeasurementFormat),
+    /// The schematic's kernel arguments and microcode, as a signed add-on for a unified kernel image that is there already.
+    Addon(Target),
 }
 
 /// Why a text names no asset. The first three texts are those of Sidero's Image Factory, which clients match.
@@ -81,43 +61,19 @@ impl Blamed for AssetNameError {
     }
 }
 
-impl DiskFormat {
-    const ALL: [Self; 4] = [Self::Raw, Self::Qcow2, Self::Vhd, Self::Ova];
-
-    const fn suffix(self) -> &'static str {
-        match self {
-            Self::Raw => ".raw",
-            Self::Qcow2 => ".qcow2",
-            Self::Vhd => ".vhd",
-            Self::Ova => ".ova",
-        }
-    }
-}
-
-impl Compression {
-    /// In the order they are tried: `.tar.gz` before `.gz`.
-    const ALL: [Self; 4] = [Self::TarGz, Self::Gz, Self::Xz, Self::Zst];
-
-    const fn suffix(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::TarGz => ".tar.gz",
-            Self::Gz => ".gz",
-            Self::Xz => ".xz",
-            Self::Zst => ".zst",
-        }
-    }
-}
-
 impl AssetName {
     /// The architecture it is made for.
     #[must_use]
     pub const fn arch(&self) -> Arch {
         match self {
             Self::Kernel(arch) | Self::Initramfs(arch) => *arch,
-            Self::Cmdline(t) | Self::Uki(t) | Self::Iso(t) | Self::Disk(t, _, _) | Self::Installer(t) => {
-                t.arch
-            }
+            Self::Cmdline(t)
+            | Self::Uki(t)
+            | Self::Iso(t)
+            | Self::Disk(t, _, _)
+            | Self::Installer(t)
+            | Self::Measurements(_, t, _)
+            | Self::Addon(t) => t.arch,
         }
     }
 
@@ -128,7 +84,31 @@ impl AssetName {
             Self::Kernel(arch) | Self::Initramfs(arch) => {
                 Target { platform: Platform::metal(), arch: *arch, boot: Boot::Plain }
             }
-            Self::Cmdline(t) | Self::Uki(t) | Self::Iso(t) | Self::Disk(t, _, _) | Self::Installer(t) => *t,
+            Self::Cmdline(t)
+            | Self::Uki(t)
+            | Self::Iso(t)
+            | Self::Disk(t, _, _)
+            | Self::Installer(t)
+            | Self::Measurements(_, t, _)
+            | Self::Addon(t) => *t,
+        }
+    }
+
+    /// The image, and the form in which its measurements are asked for instead of it, if they are.
+    #[must_use]
+    pub const fn image(self) -> (Self, Option<MeasurementFormat>) {
+        match self {
+            Self::Measurements(Measured::Uki, target, format) => (Self::Uki(target), Some(format)),
+            Self::Measurements(Measured::Iso, target, format) => (Self::Iso(target), Some(format)),
+            Self::Measurements(Measured::Addon, target, format) => (Self::Addon(target), Some(format)),
+            Self::Kernel(_)
+            | Self::Initramfs(_)
+            | Self::Cmdline(_)
+            | Self::Uki(_)
+            | Self::Iso(_)
+            | Self::Disk(..)
+            | Self::Installer(_)
+            | Self::Addon(_) => (self, None),
         }
     }
 
@@ -143,6 +123,8 @@ impl AssetName {
             Self::Iso(_) => "iso",
             Self::Disk(..) => "image",
             Self::Installer(_) => "installer",
+            Self::Measurements(..) => "measurements",
+            Self::Addon(_) => "addon",
         }
     }
 }
@@ -182,6 +164,22 @@ fn parse_disk(text: &str) -> Result<AssetName, AssetNameError> {
     Ok(AssetName::Disk(parse_target(target)?, format, compression))
 }
 
+/// `<asset>.pcrs.json`, `<asset>.pcrlock` and their signatures; `None` for any other ending.
+fn parse_measurements(text: &str) -> Option<Result<AssetName, AssetNameError>> {
+    let (rest, format) = MeasurementFormat::ALL
+        .into_iter()
+        .find_map(|format| Some((text.strip_suffix(format.suffix())?, format)))?;
+    let measured = Measured::ALL
+        .into_iter()
+        .find_map(|measured| Some((rest.strip_suffix(measured.suffix())?, measured)));
+    Some(match measured {
+        Some((target, measured)) => {
+            parse_target(target).map(|target| AssetName::Measurements(measured, target, format))
+        }
+        None => Err(AssetNameError::Path(text.to_owned())),
+    })
+}
+
 /// The target of `<platform>-installer-<arch>[-secureboot]` or `installer-<arch>[-secureboot]`.
 fn installer_target(text: &str) -> Option<String> {
     let text = text.strip_suffix(".tar")?;
@@ -197,6 +195,9 @@ impl FromStr for AssetName {
 
     /// Tries the rules in the order of the original, since a text may fit several.
     fn from_str(text: &str) -> Result<Self, AssetNameError> {
+        if let Some(measurements) = parse_measurements(text) {
+            return measurements;
+        }
         if let Some(arch) = text.strip_prefix("kernel-") {
             return Ok(Self::Kernel(parse_arch(arch)?));
         }
@@ -211,6 +212,9 @@ impl FromStr for AssetName {
         }
         if let Some(target) = text.strip_suffix("-uki.efi") {
             return Ok(Self::Uki(parse_target(target)?));
+        }
+        if let Some(target) = text.strip_suffix(".addon.efi") {
+            return Ok(Self::Addon(parse_target(target)?));
         }
         if let Some(target) = installer_target(text) {
             return Ok(Self::Installer(parse_target(&target)?));
@@ -230,6 +234,10 @@ impl fmt::Display for AssetName {
             Self::Disk(target, format, compression) => {
                 write!(f, "{target}{}{}", format.suffix(), compression.suffix())
             }
+            Self::Measurements(measured, target, format) => {
+                write!(f, "{target}{}{}", measured.suffix(), format.suffix())
+            }
+            Self::Addon(target) => write!(f, "{target}.addon.efi"),
             Self::Installer(target) => {
                 if target.platform != Platform::metal() {
                     write!(f, "{}-", target.platform)?;
@@ -242,62 +250,4 @@ impl fmt::Display for AssetName {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn asset_names_survive_a_round_trip() {
-        for name in [
-            "kernel-amd64",
-            "initramfs-arm64.xz",
-            "cmdline-aws-arm64",
-            "cmdline-metal-amd64-secureboot",
-            "metal-amd64.iso",
-            "metal-amd64-secureboot.iso",
-            "nocloud-arm64-uki.efi",
-            "metal-amd64-secureboot-uki.efi",
-            "installer-amd64.tar",
-            "installer-arm64-secureboot.tar",
-            "digital-ocean-installer-amd64.tar",
-            "aws-installer-arm64-secureboot.tar",
-            "digital-ocean-amd64.raw.gz",
-            "gcp-amd64.raw.tar.gz",
-            "azure-amd64-secureboot.vhd.xz",
-            "vmware-arm64.ova",
-            "oracle-amd64.qcow2",
-            "metal-arm64.raw.zst",
-            "equinixMetal-amd64.iso",
-        ] {
-            assert_eq!(name.parse::<AssetName>().unwrap().to_string(), name);
-        }
-    }
-
-    #[test]
-    fn aliases_print_their_one_spelling() {
-        for (alias, name) in [
-            ("kernel-x86_64", "kernel-amd64"),
-            ("metal-i386.iso", "metal-amd64.iso"),
-            ("metal-installer-amd64.tar", "installer-amd64.tar"),
-            ("packet-amd64.iso", "equinixMetal-amd64.iso"),
-        ] {
-            assert_eq!(alias.parse::<AssetName>().unwrap().to_string(), name);
-        }
-    }
-
-    #[test]
-    fn what_fits_no_rule_is_refused_with_the_known_text() {
-        for (name, text) in [
-            ("metal-amd64.ssd", r#"invalid profile path: "metal-amd64.ssd""#),
-            ("metal-amd64.ssd.xz", r#"invalid profile path: "metal-amd64.ssd""#),
-            ("initramfs-amd64", r#"invalid profile path: "initramfs-amd64""#),
-            ("", r#"invalid profile path: """#),
-            ("metal.iso", r#"invalid platform-arch: "metal""#),
-            ("kernel-mips", r#"invalid architecture: "mips""#),
-            ("metal-rpi_generic-arm64.raw.xz", r#"invalid architecture: "rpi_generic-arm64""#),
-            ("metl-amd64.iso", "there is no platform `metl`; did you mean `metal`?"),
-            ("iso-amd64.raw", "there is no platform `iso`"),
-        ] {
-            assert_eq!(name.parse::<AssetName>().unwrap_err().to_string(), text);
-        }
-    }
-}
+mod tests;

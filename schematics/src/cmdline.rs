@@ -38,6 +38,8 @@ pub struct Composition<'a> {
     pub extra: &'a [String],
     /// The schematic's META values.
     pub meta: &'a [MetaValue],
+    /// Whether SecureBoot images lock the kernel down on versions that leave that to their users, from 1.14 on.
+    pub lockdown: bool,
 }
 
 /// Keys of which only the last given values count.
@@ -55,7 +57,8 @@ impl Composition<'_> {
         }
         line.set_all(&KernelArgs::parse(self.overlay));
         line.append_all(&defaults::of_version(self.version), &[]);
-        if self.target.boot == Boot::Secure && !self.version.supports(Feature::NoForcedLockdown) {
+        let forced = !self.version.supports(Feature::NoForcedLockdown);
+        if self.target.boot == Boot::Secure && (forced || self.lockdown) {
             line.append("lockdown", "confidentiality");
         }
         if matches!(self.medium, Medium::Text | Medium::Iso) && !self.meta.is_empty() {

@@ -17,7 +17,7 @@ pub mod value;
 pub mod version;
 
 pub use arch::Arch;
-pub use asset::{AssetName, AssetNameError, Compression, DiskFormat};
+pub use asset::{AssetName, AssetNameError, Compression, DiskFormat, Measured, MeasurementFormat};
 pub use blame::{Blame, Blamed};
 pub use decode::DecodeError;
 pub use digest::{Digest, DigestError};

@@ -29,7 +29,7 @@ fn run(asset: Asset, inputs: &Path) -> Cost {
     })
 }
 
-fn tool(program: &str, arguments: &[&str], directory: &Path) {
+pub fn tool(program: &str, arguments: &[&str], directory: &Path) {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(directory)
@@ -40,7 +40,7 @@ fn tool(program: &str, arguments: &[&str], directory: &Path) {
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn shell(script: &str, directory: &Path) {
+pub fn shell(script: &str, directory: &Path) {
     tool("sh", &["-euc", script], directory);
 }
 

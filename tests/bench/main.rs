@@ -19,6 +19,7 @@
 mod chain;
 mod cook;
 mod server;
+mod sign;
 mod storage;
 mod usage;
 
@@ -72,7 +73,9 @@ fn main() {
     for (name, asset) in [("initramfs", Asset::Initramfs), ("uki", Asset::Uki), ("iso", Asset::Iso)] {
         image_figures(&server, name, asset, &chain::median_of(RUNS, asset, inputs));
     }
-    storage::print(&server);
+    storage::print(&server, &storage::OUTPUTS, storage::SCHEMATICS);
+    drop(server);
+    sign::print(factory, inputs);
     cook::print(cook);
 }
 

@@ -18,6 +18,7 @@ pub enum Asset {
     Initramfs,
     Uki,
     Iso,
+    SecureUki,
 }
 
 impl Asset {
@@ -26,6 +27,7 @@ impl Asset {
             Self::Initramfs => "initramfs-amd64.xz",
             Self::Uki => "metal-amd64-uki.efi",
             Self::Iso => "metal-amd64.iso",
+            Self::SecureUki => "metal-amd64-secureboot-uki.efi",
         }
     }
 }
@@ -51,6 +53,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(factory: &Path, layout: &Path) -> Self {
+        Self::start_with(factory, layout, &[])
+    }
+
+    /// The same with more flags.
+    pub fn start_with(factory: &Path, layout: &Path, flags: &[&str]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let data = tempfile::tempdir().unwrap();
         let begun = Instant::now();
@@ -68,6 +75,7 @@ impl Server {
             .arg(data.path())
             .arg("--source")
             .arg(format!("oci:{}", layout.display()))
+            .args(flags)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

@@ -21,6 +21,7 @@ mod judges;
 mod operations;
 mod pages;
 mod schematics;
+mod secureboot;
 mod site;
 mod ukis;
 mod versions;

@@ -23,10 +23,3 @@ fn language_models_get_plain_text() {
     assert_eq!((text.status, text.header("content-type")), (200, Some("text/plain; charset=utf-8")));
     assert!(text.text().contains(&format!("POST {}/schematics", factory.url())));
 }
-
-#[test]
-fn a_certificate_needs_keys() {
-    let answer = Factory::start(&[]).unwrap().get("/secureboot/signing-cert.pem");
-    assert_eq!(answer.status, 501);
-    assert!(answer.text().starts_with("secure boot is disabled"), "{}", answer.text());
-}

@@ -59,10 +59,13 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
     parse(&bytes)
 }
 
-/// A request with the usual lines, as bytes.
+/// A request with the usual lines, as bytes; its host is `test`, unless a header says another one.
 #[must_use]
 pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+    let mut text = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        text.push_str("Host: test\r\n");
+    }
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -7,6 +7,7 @@ pub mod esp;
 pub mod failure;
 pub mod file_server;
 pub mod http;
+pub mod keys;
 pub mod netns;
 pub mod qemu;
 pub mod reference;

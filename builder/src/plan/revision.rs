@@ -12,5 +12,9 @@ pub(super) const fn of(kind: Kind) -> u32 {
         Kind::UefiIso => 1,
         Kind::HybridIso => 1,
         Kind::GrubIso => 1,
+        Kind::Addon => 1,
     }
 }
+
+/// The revision of the documents that tell of an image.
+pub(super) const REPORT: u32 = 1;

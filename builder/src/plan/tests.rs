@@ -1,9 +1,10 @@
 use std::collections::HashSet;
 
 use schematics::cmdline::Profile;
-use schematics::{Arch, Boot, Digest};
+use schematics::{Arch, Digest, MeasurementFormat};
 
-use super::{Inputs, Kind, Origin, Plan};
+use super::{Chain, Enrolment, Inputs, Kind, Origin, Plan, Report, Signed};
+use crate::recipe::iso::Enroll;
 
 type Change = Box<dyn Fn(&mut Plan)>;
 
@@ -12,7 +13,8 @@ fn plan() -> Plan {
         kind: Kind::Uki,
         version: "v1.13.0".parse().unwrap(),
         arch: Arch::Amd64,
-        boot: Boot::Plain,
+        report: None,
+        chain: Chain::Plain,
         inputs: Inputs {
             release: Some(Digest::of(b"release")),
             extensions: vec![Digest::of(b"a"), Digest::of(b"b")],
@@ -27,8 +29,16 @@ fn plan() -> Plan {
         cmdline: "a b".to_owned(),
         profiles: vec![Profile { id: "reset", title: "Reset", cmdline: "a b c".to_owned() }],
         tools: "zstd 9".to_owned(),
-        signer: None,
     }
+}
+
+fn report(asset: &str, format: MeasurementFormat) -> Option<Report> {
+    Some(Report { asset: asset.to_owned(), format })
+}
+
+fn signed(by: &[u8], enrolment: Option<(Enroll, bool)>) -> Chain {
+    let enrolment = enrolment.map(|(mode, well_known)| Enrolment { mode, well_known });
+    Chain::Secure(Signed { by: Digest::of(by), enrolment })
 }
 
 #[test]
@@ -36,9 +46,12 @@ fn changing_any_field_changes_the_name() {
     let changes: Vec<Change> = vec![
         Box::new(|_| {}),
         Box::new(|p| p.kind = Kind::UefiIso),
+        Box::new(|p| p.report = report("b", MeasurementFormat::Json)),
         Box::new(|p| p.version = "v1.13.1".parse().unwrap()),
         Box::new(|p| p.arch = Arch::Arm64),
-        Box::new(|p| p.boot = Boot::Secure),
+        Box::new(|p| p.report = report("a", MeasurementFormat::Json)),
+        Box::new(|p| p.report = report("a", MeasurementFormat::Pcrlock)),
+        Box::new(|p| p.report = report("a", MeasurementFormat::JsonSignature)),
         Box::new(|p| p.inputs.release = None),
         Box::new(|p| p.inputs.extensions.reverse()),
         Box::new(|p| p.inputs.extensions.truncate(1)),
@@ -54,7 +67,11 @@ fn changing_any_field_changes_the_name() {
         Box::new(|p| p.profiles[0].title = "Other"),
         Box::new(|p| p.profiles[0].cmdline.push('x')),
         Box::new(|p| p.tools = "zstd 10".to_owned()),
-        Box::new(|p| p.signer = Some(Digest::of(b"k"))),
+        Box::new(|p| p.chain = signed(b"k", None)),
+        Box::new(|p| p.chain = signed(b"l", None)),
+        Box::new(|p| p.chain = signed(b"k", Some((Enroll::Force, false)))),
+        Box::new(|p| p.chain = signed(b"k", Some((Enroll::Force, true)))),
+        Box::new(|p| p.chain = signed(b"k", Some((Enroll::Off, true)))),
     ];
     let mut names = HashSet::new();
     for change in &changes {

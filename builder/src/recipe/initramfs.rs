@@ -104,7 +104,11 @@ pub fn layers_archive(layers: &Tree, mtime: u32) -> Result<VirtualImage, Initram
     cpio::lay_out(layers, mtime).map_err(|source| InitramfsError::Archive { what: "the layers", source })
 }
 
-fn microcode_archive(tree: &Tree, mtime: u32) -> Result<VirtualImage, InitramfsError> {
+/// The archive of the microcode, uncompressed: empty when the tree is.
+///
+/// # Errors
+/// When the tree holds something else, or an entry does not fit the archive format.
+pub fn microcode_archive(tree: &Tree, mtime: u32) -> Result<VirtualImage, InitramfsError> {
     let entries = tree.walk();
     if entries.is_empty() {
         return Ok(VirtualImage::default());

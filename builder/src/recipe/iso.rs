@@ -11,7 +11,7 @@ use crate::format::iso9660::{self, IsoOptions, Partitioning};
 use crate::image::VirtualImage;
 use crate::tree::{Tree, TreeError};
 
-pub use text::{Enroll, grub_cfg, grub_quote, loader_conf, volume_id, volume_set};
+pub use text::{Enroll, EnrollError, grub_cfg, grub_quote, loader_conf, volume_id, volume_set};
 
 /// Room in the EFI system partition for everything but boot loader and kernel image, in bytes.
 const ESP_ROOM: u64 = 10 << 20;

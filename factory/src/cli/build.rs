@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use super::id::read_text;
 use super::{Outcome, Settings};
 use crate::app::App;
-use crate::images::Image;
+use crate::images::{Image, Wanted};
 use crate::log;
 use crate::start::DataLock;
 
@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// Where to write the asset, `-` for standard output; its name in this directory when not given.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Which of the sets in the file of keys signs, by its name; the first one when not given.
+    #[arg(long, value_name = "NAME")]
+    key_set: Option<String>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -46,10 +49,12 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     let _lock = DataLock::take(&config.data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let app = App::open(config)?;
+        let app = App::open(config).await?;
         let stored = app.register.create(&text).await?;
         let bar = spinner(format!("laying out {} of {}", arguments.asset, arguments.version));
-        let image = app.images.open(&stored, &arguments.version, &arguments.asset).await;
+        let keys = app.keys.named(arguments.key_set.as_deref())?;
+        let (version, asset) = (&arguments.version, &arguments.asset);
+        let image = app.images.open(Wanted { stored: &stored, version, asset, keys }).await;
         bar.finish_and_clear();
         let name = arguments.asset.to_string();
         write(&app, &image?, &arguments.output.unwrap_or_else(|| name.into())).await?;

@@ -49,7 +49,7 @@ const fn list(name: &'static str, value: &'static str, default: &'static str, he
 }
 
 /// Every key there is.
-pub static KEYS: [Key; 24] = [
+pub static KEYS: [Key; 26] = [
     key(
         "listen",
         "ADDR",
@@ -142,6 +142,18 @@ pub static KEYS: [Key; 24] = [
         "DIR",
         "/usr/lib/grub",
         "Directory with a directory of GRUB modules per platform: `i386-pc` and `x86_64-efi` for amd64, `arm64-efi` for arm64. Debian has them in grub-pc-bin, grub-efi-amd64-bin and grub-efi-arm64-bin.",
+    ),
+    key(
+        "keys",
+        "FILE",
+        "",
+        "The file that names the keys SecureBoot images are signed with; `factory keys generate` makes one. Without it there are no SecureBoot images.",
+    ),
+    key(
+        "secureboot-lockdown",
+        "BOOL",
+        "false",
+        "Whether SecureBoot images from Talos 1.14 on boot with `lockdown=confidentiality`, as older ones always do: `true` or `false`.",
     ),
     key(
         "answer-timeout",

@@ -93,6 +93,8 @@ impl Reader<'_> {
         let squashfs_level = self.one("squashfs-level", values::level);
         let grub_mkimage = self.one("grub-mkimage", values::directory);
         let grub_modules = self.one("grub-modules", values::directory);
+        let keys = self.maybe("keys", values::keys);
+        let secureboot_lockdown = self.one("secureboot-lockdown", values::boolean);
         let limits = self.limits();
         let timeouts = self.timeouts();
         let logging = self.logging();
@@ -111,6 +113,8 @@ impl Reader<'_> {
             recheck_interval: recheck_interval?,
             squashfs_level: squashfs_level?,
             grub: GrubTools { mkimage: grub_mkimage?, modules: grub_modules? },
+            keys: keys.unwrap_or_default(),
+            secureboot_lockdown: secureboot_lockdown?,
             limits: limits?,
             timeouts: timeouts?,
             logging: logging?,

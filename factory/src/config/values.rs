@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use extensions::SourceSpec;
@@ -11,6 +11,9 @@ use extensions::source::Credentials;
 use fs_err as fs;
 use schematics::TalosVersion;
 use url::Url;
+
+use crate::keys::KeySets;
+use crate::log::chain;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,15 @@ pub(super) fn credentials(path: &str) -> Parsed<Credentials> {
     read.map_err(|error| error.to_string())?;
     Credentials::from_docker_config(&text)
         .map_err(|_| "expected a Docker configuration file with `auths`".to_owned())
+}
+
+/// Reads the file of keys. The keys themselves are opened when the factory starts.
+pub(super) fn keys(path: &str) -> Parsed<KeySets> {
+    KeySets::read(Path::new(path)).map_err(|error| chain(&error).to_string())
+}
+
+pub(super) fn boolean(text: &str) -> Parsed<bool> {
+    text.parse().map_err(|_| "expected `true` or `false`".to_owned())
 }
 
 pub(super) fn level(text: &str) -> Parsed<i32> {

@@ -19,8 +19,23 @@ use super::range::{self, Decision};
 use crate::images::Health;
 use crate::log::chain;
 
-/// An asset of a version never changes, so nobody needs to ask again.
-const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// How long what was downloaded stays what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    /// For ever: an asset of a version never changes, so nobody needs to ask again.
+    Fixed,
+    /// Until other keys sign: to be asked for again, which costs nothing while the entity tag is the same.
+    Signed,
+}
+
+impl Lifetime {
+    const fn cache_control(self) -> &'static str {
+        match self {
+            Self::Fixed => "public, max-age=31536000, immutable",
+            Self::Signed => "public, no-cache",
+        }
+    }
+}
 
 /// What a client asked about a body.
 #[derive(Debug, Clone)]
@@ -48,6 +63,8 @@ pub(super) struct Download {
     pub(super) etag: Digest,
     /// What the route calls it; decides the content type.
     pub(super) name: String,
+    /// How long it may be kept.
+    pub(super) lifetime: Lifetime,
     /// What the client wants to save it as, instead of its name.
     pub(super) save_as: Option<String>,
     /// Spoiled when reading fails.
@@ -81,7 +98,7 @@ pub(super) fn serve(download: &Download, store: &Arc<dyn BlobStore>, wanted: &Wa
     };
     let mut response = status.into_response();
     let headers = response.headers_mut();
-    describe(headers, &etag);
+    describe(headers, &etag, download.lifetime);
     if status == StatusCode::NOT_MODIFIED {
         return response;
     }
@@ -115,10 +132,10 @@ pub(super) fn text(text: String) -> Response {
     response
 }
 
-fn describe(headers: &mut HeaderMap, etag: &str) {
+fn describe(headers: &mut HeaderMap, etag: &str, lifetime: Lifetime) {
     set(headers, header::ETAG, etag);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(IMMUTABLE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(lifetime.cache_control()));
 }
 
 fn refused(status: StatusCode, text: &str, etag: &str, len: u64) -> Response {
@@ -147,6 +164,8 @@ pub(super) fn content_type(name: &str) -> &'static str {
         Some("iso") => "application/x-iso9660-image",
         Some("xz") => "application/x-xz",
         Some("gz") => "application/gzip",
+        Some("json" | "pcrlock") => "application/json",
+        Some("p7s") => "application/pkcs7-signature",
         Some("qcow2") => "application/x-qemu-disk",
         Some(_) | None => "application/octet-stream",
     }

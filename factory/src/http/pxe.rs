@@ -8,8 +8,10 @@ use schematics::{AssetName, Boot, SchematicId, TalosVersion, Target};
 use super::body::text;
 use super::error::ApiError;
 use super::images;
+use super::keys::HostKeys;
 use super::path;
 use crate::app::App;
+use crate::images::Wanted;
 
 /// A script longer than this is refused; kernels take much less of a command line.
 const MAX_CMDLINE: u64 = 256 << 10;
@@ -32,18 +34,26 @@ impl<S: Send + Sync> FromRequestParts<S> for ScriptPath {
 }
 
 /// `GET /pxe/<schematic>/<version>/<target>`.
-pub(super) async fn script(State(app): State<App>, path: ScriptPath) -> Result<Response, ApiError> {
+pub(super) async fn script(
+    State(app): State<App>,
+    path: ScriptPath,
+    keys: HostKeys,
+) -> Result<Response, ApiError> {
     let schematic = path.schematic.parse().map_err(|_| path::no_schematic(&path.schematic))?;
     // An unknown schematic is told before a malformed version or name, as for downloads.
     let stored = images::find(&app, schematic).await?;
     let version = path::version(&path.version)?;
     // The original reads the name of a command line, so its words are those of one.
     let target = path::asset(&format!("cmdline-{}", path.target))?.target();
-    let line = images::lay_out(&app, &stored, &version, &AssetName::Cmdline(target)).await?;
+    let asset = AssetName::Cmdline(target);
+    let wanted = Wanted { stored: &stored, version: &version, asset: &asset, keys: keys.0.as_ref() };
+    let line = images::lay_out(&app, wanted).await?;
     let bytes = line.layout.read_all(&app.store, MAX_CMDLINE).await;
     let bytes = bytes.map_err(|error| ApiError::of("cmdline_unreadable", error))?;
     let line = String::from_utf8_lossy(&bytes);
-    Ok(text(write(&app.config.pxe_url, (schematic, &version), target, &line)))
+    // What another host serves would be signed with other keys.
+    let own = keys.0.as_ref().and_then(|keys| keys.url());
+    Ok(text(write(own.unwrap_or(&app.config.pxe_url), (schematic, &version), target, &line)))
 }
 
 /// The script that boots a target. Its text is a contract: people compare it.

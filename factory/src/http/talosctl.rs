@@ -9,7 +9,7 @@ use axum::response::Response;
 use builder::VirtualImage;
 use schematics::TalosVersion;
 
-use super::body::{Download, Wanted, serve};
+use super::body::{Download, Lifetime, Wanted, serve};
 use super::error::ApiError;
 use super::json::json;
 use super::path::{self, Version};
@@ -62,6 +62,7 @@ pub(super) async fn program(
         etag: program.blob.digest,
         image,
         name: path.name,
+        lifetime: Lifetime::Fixed,
         save_as: None,
         health: Health::default(),
     };

@@ -1,13 +1,13 @@
 //! From a plan to an image: inputs are cooked, everything else is laid out.
 
-use builder::plan::Kind;
+use builder::plan::{Enrolment, Kind, Plan};
 use builder::recipe::iso::{self, Enroll, IsoInputs, IsoLayout};
 use builder::recipe::uki::{self, UkiInputs};
 use builder::tree::Tree;
 use builder::{Blob, VirtualImage};
 use bytes::Bytes;
 use extensions::artifacts::Artifacts;
-use extensions::layer_set::{LayerRequest, layer_set};
+use extensions::layer_set::{LayerRequest, LayerSet, layer_set};
 use futures::TryStreamExt as _;
 use schematics::Schematic;
 
@@ -17,6 +17,38 @@ use super::{EPOCH, Images};
 
 /// How much of a program's beginning is read: all headers are in it.
 const HEAD: u64 = 64 * 1024;
+
+/// What an image of a release and a schematic is made of.
+pub(super) struct Parts {
+    artifacts: Artifacts,
+    kernel: VirtualImage,
+    layers: LayerSet,
+    pub(super) initramfs: VirtualImage,
+}
+
+/// What a unified kernel image is made of besides [`Parts`].
+pub(super) struct UkiParts {
+    stub: VirtualImage,
+    stub_head: Bytes,
+    kernel_head: Bytes,
+}
+
+impl UkiParts {
+    /// The inputs of the recipe.
+    pub(super) fn inputs<'a>(&'a self, plan: &'a Plan, parts: &'a Parts) -> UkiInputs<'a> {
+        UkiInputs {
+            version: &plan.version,
+            cmdline: &plan.cmdline,
+            profiles: &plan.profiles,
+            stub: &self.stub,
+            stub_head: &self.stub_head,
+            kernel: &parts.kernel,
+            kernel_head: &self.kernel_head,
+            initramfs: &parts.initramfs,
+            timestamp: EPOCH,
+        }
+    }
+}
 
 impl Images {
     pub(super) async fn assemble(
@@ -28,30 +60,32 @@ impl Images {
         if plan.kind == Kind::Cmdline {
             return Ok(VirtualImage::from_bytes(plan.cmdline.clone()));
         }
-        let artifacts = self.available.artifacts(&plan.version, plan.arch).await;
-        let artifacts = artifacts.map_err(|error| OpenError::input("kernel", error))?;
         if plan.kind == Kind::Kernel {
-            return Ok(VirtualImage::from_blob(artifacts.kernel));
+            return Ok(VirtualImage::from_blob(self.artifacts(plan).await?.kernel));
         }
-        let initramfs = self.initramfs(planned, schematic, artifacts).await?;
+        let parts = self.parts(planned, schematic).await?;
         match plan.kind {
-            Kind::Kernel | Kind::Cmdline | Kind::Initramfs => Ok(initramfs),
-            Kind::Uki => self.uki(planned, artifacts, &initramfs).await,
-            Kind::UefiIso => self.iso(IsoLayout::UefiOnly, planned, artifacts, &initramfs).await,
-            Kind::HybridIso => self.iso(IsoLayout::Hybrid, planned, artifacts, &initramfs).await,
-            Kind::GrubIso => self.iso(IsoLayout::Grub, planned, artifacts, &initramfs).await,
+            Kind::Kernel | Kind::Cmdline | Kind::Initramfs => Ok(parts.initramfs),
+            Kind::Uki => self.uki(planned, &parts).await,
+            Kind::Addon => Err(OpenError::NotMade { what: "add-ons" }),
+            Kind::UefiIso => self.iso(IsoLayout::UefiOnly, planned, &parts).await,
+            Kind::HybridIso => self.iso(IsoLayout::Hybrid, planned, &parts).await,
+            Kind::GrubIso => self.iso(IsoLayout::Grub, planned, &parts).await,
         }
     }
 
-    async fn initramfs(
-        &self,
-        planned: &Planned,
-        schematic: &Schematic,
-        artifacts: Artifacts,
-    ) -> Result<VirtualImage, OpenError> {
+    async fn artifacts(&self, plan: &Plan) -> Result<Artifacts, OpenError> {
+        let artifacts = self.available.artifacts(&plan.version, plan.arch).await;
+        artifacts.map_err(|error| OpenError::input("kernel", error))
+    }
+
+    /// Fetches what the release brings, and cooks what the schematic adds.
+    pub(super) async fn parts(&self, planned: &Planned, schematic: &Schematic) -> Result<Parts, OpenError> {
+        let plan = &planned.plan;
+        let artifacts = self.artifacts(plan).await?;
         let request = LayerRequest {
-            version: &planned.plan.version,
-            arch: planned.plan.arch,
+            version: &plan.version,
+            arch: plan.arch,
             extensions: &planned.extensions,
             schematic,
             external_url: &self.settings.external_url,
@@ -60,59 +94,83 @@ impl Images {
         let available = &self.available;
         let layers = layer_set(available.kitchen(), available.source(), available.limits(), &request).await;
         let layers = layers.map_err(|error| OpenError::input("system extensions", error))?;
-        layers.initramfs(&VirtualImage::from_blob(artifacts.initramfs)).map_err(OpenError::layout)
+        let initramfs = layers.initramfs(&VirtualImage::from_blob(artifacts.initramfs));
+        Ok(Parts {
+            kernel: VirtualImage::from_blob(artifacts.kernel),
+            initramfs: initramfs.map_err(OpenError::layout)?,
+            artifacts,
+            layers,
+        })
     }
 
-    async fn uki(
+    /// The release's stub, and what has to be read of it and of the kernel.
+    pub(super) async fn uki_parts(&self, parts: &Parts) -> Result<UkiParts, OpenError> {
+        let stub = needed(parts.artifacts.systemd_stub, "systemd-stub.efi")?;
+        Ok(UkiParts {
+            stub: VirtualImage::from_blob(stub),
+            stub_head: self.head(stub).await?,
+            kernel_head: self.head(parts.artifacts.kernel).await?,
+        })
+    }
+
+    /// The unified kernel image, signed where the plan says so.
+    pub(super) async fn uki(&self, planned: &Planned, parts: &Parts) -> Result<VirtualImage, OpenError> {
+        let own = self.uki_parts(parts).await?;
+        let inputs = own.inputs(&planned.plan, parts);
+        match &planned.keys {
+            Some(keys) => self.signed_uki(&inputs, keys).await,
+            None => uki::lay_out(&inputs).map_err(OpenError::layout),
+        }
+    }
+
+    /// The release's systemd-boot, signed where the plan says so.
+    pub(super) async fn boot_loader(
         &self,
         planned: &Planned,
-        artifacts: Artifacts,
-        initramfs: &VirtualImage,
+        parts: &Parts,
     ) -> Result<VirtualImage, OpenError> {
-        let stub = needed(artifacts.systemd_stub, "systemd-stub.efi")?;
-        let inputs = UkiInputs {
-            version: &planned.plan.version,
-            cmdline: &planned.plan.cmdline,
-            profiles: &planned.plan.profiles,
-            stub: &VirtualImage::from_blob(stub),
-            stub_head: &self.head(stub).await?,
-            kernel: &VirtualImage::from_blob(artifacts.kernel),
-            kernel_head: &self.head(artifacts.kernel).await?,
-            initramfs,
-            timestamp: EPOCH,
-        };
-        uki::lay_out(&inputs).map_err(OpenError::layout)
+        let blob = needed(parts.artifacts.systemd_boot, "systemd-boot.efi")?;
+        match &planned.keys {
+            Some(keys) => self.signed_boot_loader(blob, keys).await,
+            None => Ok(VirtualImage::from_blob(blob)),
+        }
     }
 
     async fn iso(
         &self,
         layout: IsoLayout,
         planned: &Planned,
-        artifacts: Artifacts,
-        initramfs: &VirtualImage,
+        parts: &Parts,
     ) -> Result<VirtualImage, OpenError> {
         let plan = &planned.plan;
-        let uki = match layout {
-            IsoLayout::UefiOnly | IsoLayout::Hybrid => Some(self.uki(planned, artifacts, initramfs).await?),
-            IsoLayout::Grub => None,
+        let (uki, sd_boot) = match layout {
+            IsoLayout::UefiOnly | IsoLayout::Hybrid => {
+                (Some(self.uki(planned, parts).await?), Some(self.boot_loader(planned, parts).await?))
+            }
+            IsoLayout::Grub => (None, None),
         };
         let grub = match layout {
             IsoLayout::Hybrid | IsoLayout::Grub => Some(self.grub_images(plan.arch, layout).await?),
             IsoLayout::UefiOnly => None,
         };
-        let sd_boot = artifacts.systemd_boot.map(VirtualImage::from_blob);
+        let (enroll, extra_esp) = match (&planned.keys, plan.chain.enrolment()) {
+            (Some(keys), Some(Enrolment { mode, well_known })) => {
+                (mode, self.key_files(keys, well_known).await?)
+            }
+            (_, None) | (None, _) => (Enroll::Off, Tree::default()),
+        };
         let inputs = IsoInputs {
             version: &plan.version,
             arch: plan.arch,
             cmdline: &plan.cmdline,
-            kernel: &VirtualImage::from_blob(artifacts.kernel),
-            initramfs,
+            kernel: &parts.kernel,
+            initramfs: &parts.initramfs,
             uki: uki.as_ref(),
             sd_boot: sd_boot.as_ref(),
             grub: grub.as_ref(),
             epoch: EPOCH,
-            enroll: Enroll::Off,
-            extra_esp: &Tree::default(),
+            enroll,
+            extra_esp: &extra_esp,
         };
         iso::lay_out(layout, &inputs).map_err(OpenError::layout)
     }
@@ -123,6 +181,13 @@ impl Images {
         let pieces = self.store.read(blob.digest, 0..blob.size.min(HEAD)).await.map_err(failed)?;
         let pieces: Vec<Bytes> = pieces.try_collect().await.map_err(failed)?;
         Ok(pieces.concat().into())
+    }
+}
+
+impl Parts {
+    /// The archive of the schematic's microcode, if it has any.
+    pub(super) fn microcode(&self) -> Result<Option<VirtualImage>, OpenError> {
+        self.layers.microcode_archive().map_err(OpenError::layout)
     }
 }
 

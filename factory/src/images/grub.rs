@@ -37,7 +37,7 @@ impl Images {
         let layout = match request.kind {
             Kind::HybridIso => IsoLayout::Hybrid,
             Kind::GrubIso => IsoLayout::Grub,
-            Kind::Kernel | Kind::Initramfs | Kind::Cmdline | Kind::Uki | Kind::UefiIso => {
+            Kind::Kernel | Kind::Initramfs | Kind::Cmdline | Kind::Uki | Kind::Addon | Kind::UefiIso => {
                 return Ok(Vec::new());
             }
         };

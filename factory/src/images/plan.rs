@@ -1,15 +1,19 @@
 //! From a request to a plan: every name becomes a digest.
 
+use std::sync::Arc;
+
 use builder::PlanId;
-use builder::plan::{Inputs, Kind, Origin, Plan};
+use builder::plan::{Chain, Enrolment, Inputs, Kind, Origin, Plan, Signed};
+use builder::recipe::iso::{Enroll, EnrollError};
 use extensions::layer_set::ResolvedExtension;
 use extensions::{catalog, virtual_extension};
-use schematics::cmdline::{Composition, Medium, profiles};
+use schematics::cmdline::{Composition, KernelArgs, Medium, Profile, profiles};
 use schematics::{Boot, Digest};
 
 use super::error::OpenError;
 use super::request::Request;
 use super::{EPOCH, Images};
+use crate::keys::KeySet;
 use crate::register::Stored;
 
 /// A plan, with what assembling it needs besides digests.
@@ -17,7 +21,12 @@ use crate::register::Stored;
 pub(super) struct Planned {
     pub plan: Plan,
     pub extensions: Vec<ResolvedExtension>,
+    /// What signs, where something is signed.
+    pub keys: Option<Arc<KeySet>>,
 }
+
+/// Why a SecureBoot image cannot be had without keys.
+const NO_KEYS: &str = "secure boot is disabled: this factory has no signing keys";
 
 impl Planned {
     pub(super) fn id(&self) -> PlanId {
@@ -27,46 +36,69 @@ impl Planned {
 
 impl Images {
     /// Resolves a request. Asks the source for what it does not know yet, and makes nothing but GRUB's core images.
-    pub(super) async fn plan(&self, request: &Request<'_>, stored: &Stored) -> Result<Planned, OpenError> {
+    pub(super) async fn plan(
+        &self,
+        request: &Request<'_>,
+        stored: &Stored,
+        keys: Option<&Arc<KeySet>>,
+    ) -> Result<Planned, OpenError> {
+        let keys = signers(request, keys)?;
         let version = request.version;
         let release =
             self.available.release(version).await.map_err(|error| OpenError::input("kernel", error))?;
         let extensions = if request.is_customised() { self.resolve(request).await? } else { Vec::new() };
-        let customization = &request.schematic.customization;
-        let configuration = &customization.embedded_machine_configuration;
-        let origin = request.is_customised().then(|| Origin {
-            schematic: stored.id.digest(),
-            author: virtual_extension::author(&self.settings.external_url),
-            embedded: (!configuration.is_empty()).then(|| Digest::of(configuration.as_bytes())),
-        });
-        let medium = request.medium().or((request.kind == Kind::Cmdline).then_some(Medium::Text));
-        let line = medium.map(|medium| {
-            let (extra, meta) = (&customization.extra_kernel_args, &customization.meta);
-            Composition { version, target: request.target, medium, overlay: &[], extra, meta }.compose()
-        });
-        let profiles = match (&line, medium) {
-            (Some(main), Some(Medium::Iso)) => profiles(version, true, main),
-            _ => Vec::new(),
-        };
+        let (cmdline, profiles) = self.command_lines(request)?;
         let grub = self.grub_digests(request).await?;
         let plan = Plan {
             kind: request.kind,
+            report: request.report(),
             version: version.clone(),
             arch: request.target.arch,
-            boot: Boot::Plain,
+            chain: chain(request, keys)?,
             inputs: Inputs {
                 release: (request.kind != Kind::Cmdline).then_some(release.digest),
                 extensions: extensions.iter().map(|extension| extension.image.digest).collect(),
                 overlay: None,
                 grub,
             },
-            origin,
-            cmdline: line.map(|line| line.to_string()).unwrap_or_default(),
+            origin: self.origin(request, stored),
+            cmdline,
             profiles,
             tools: self.tools(!extensions.is_empty()).await,
-            signer: None,
         };
-        Ok(Planned { plan, extensions })
+        Ok(Planned { plan, extensions, keys: keys.cloned() })
+    }
+
+    /// What the schematic adds of its own.
+    fn origin(&self, request: &Request<'_>, stored: &Stored) -> Option<Origin> {
+        let configuration = &request.schematic.customization.embedded_machine_configuration;
+        request.is_customised().then(|| Origin {
+            schematic: stored.id.digest(),
+            author: virtual_extension::author(&self.settings.external_url),
+            embedded: (!configuration.is_empty()).then(|| Digest::of(configuration.as_bytes())),
+        })
+    }
+
+    /// The main command line, empty where the image has none, and those of further boot entries.
+    fn command_lines(&self, request: &Request<'_>) -> Result<(String, Vec<Profile>), OpenError> {
+        let customization = &request.schematic.customization;
+        if request.kind == Kind::Addon {
+            return Ok((addition(&customization.extra_kernel_args)?, Vec::new()));
+        }
+        let text = (request.kind == Kind::Cmdline).then_some(Medium::Text);
+        let Some(medium) = request.medium().or(text) else { return Ok((String::new(), Vec::new())) };
+        let line = Composition {
+            version: request.version,
+            target: request.target,
+            medium,
+            overlay: &[],
+            extra: &customization.extra_kernel_args,
+            meta: &customization.meta,
+            lockdown: self.settings.lockdown,
+        };
+        let line = line.compose();
+        let others = if medium == Medium::Iso { profiles(request.version, true, &line) } else { Vec::new() };
+        Ok((line.to_string(), others))
     }
 
     /// What computes bytes here: another version of it may make others of the same inputs.
@@ -99,5 +131,49 @@ impl Images {
             Ok(ResolvedExtension { name: name.to_string(), image: entry.image() })
         };
         names.iter().map(find).collect()
+    }
+}
+
+/// What signs a request's image. The original asks for keys before anything else about SecureBoot.
+fn signers<'a>(
+    request: &Request<'_>,
+    keys: Option<&'a Arc<KeySet>>,
+) -> Result<Option<&'a Arc<KeySet>>, OpenError> {
+    match (request.target.boot, keys) {
+        (Boot::Plain, _) => Ok(None),
+        (Boot::Secure, Some(keys)) => Ok(Some(keys)),
+        (Boot::Secure, None) => Err(OpenError::Schematic(NO_KEYS.to_owned())),
+    }
+}
+
+/// How the boot chain is trusted. A command line is signed by nobody, and the same whoever signs the image it is for.
+fn chain(request: &Request<'_>, keys: Option<&Arc<KeySet>>) -> Result<Chain, OpenError> {
+    let Some(keys) = keys else { return Ok(Chain::Plain) };
+    let options = &request.schematic.customization.secureboot;
+    let mode = match options.enroll_keys.as_str() {
+        "" => Enroll::IfSafe,
+        word => word.parse().map_err(|error: EnrollError| OpenError::Schematic(error.to_string()))?,
+    };
+    let enrolment = matches!(request.kind, Kind::UefiIso)
+        .then_some(Enrolment { mode, well_known: options.include_well_known_certificates });
+    Ok(match request.kind {
+        Kind::Kernel | Kind::Initramfs | Kind::Cmdline => Chain::Plain,
+        Kind::Uki | Kind::UefiIso | Kind::HybridIso | Kind::GrubIso | Kind::Addon => {
+            Chain::Secure(Signed { by: keys.identity(), enrolment })
+        }
+    })
+}
+
+/// The command line of an add-on: what the schematic adds, since what an image has already cannot be taken from it.
+fn addition(extra: &[String]) -> Result<String, OpenError> {
+    let removed = extra
+        .iter()
+        .flat_map(|argument| argument.split_whitespace())
+        .find(|word| word.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && !rest.starts_with('=')));
+    match removed {
+        Some(word) => Err(OpenError::Schematic(format!(
+            "an add-on can only add kernel arguments, but `{word}` removes one; use the image itself"
+        ))),
+        None => Ok(KernelArgs::parse(extra).to_string()),
     }
 }

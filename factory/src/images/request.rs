@@ -1,10 +1,10 @@
 //! What an asset name asks for, and whether it can be had at all.
 
-use builder::plan::Kind;
+use builder::plan::{Kind, Report};
 use builder::recipe::iso::{IsoLayout, choose_layout};
 use schematics::cmdline::Medium;
 use schematics::schematic::Overlay;
-use schematics::{AssetName, Boot, Feature, Schematic, TalosVersion, Target};
+use schematics::{AssetName, Boot, Feature, MeasurementFormat, Schematic, TalosVersion, Target};
 
 use super::error::OpenError;
 
@@ -12,6 +12,10 @@ use super::error::OpenError;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
     pub kind: Kind,
+    /// The image.
+    pub image: AssetName,
+    /// Set when not the image is wanted but what a TPM measures of it.
+    pub measurements: Option<MeasurementFormat>,
     pub target: Target,
     pub version: &'a TalosVersion,
     pub schematic: &'a Schematic,
@@ -25,19 +29,20 @@ impl<'a> Request<'a> {
         schematic: &'a Schematic,
     ) -> Result<Self, OpenError> {
         let target = asset.target();
-        if target.boot == Boot::Secure {
-            return Err(OpenError::NotMade { what: "SecureBoot images" });
-        }
-        let kind = match asset {
+        let (image, measurements) = asset.image();
+        let kind = match image {
             AssetName::Kernel(_) => Kind::Kernel,
             AssetName::Initramfs(_) => Kind::Initramfs,
             AssetName::Cmdline(_) => Kind::Cmdline,
             AssetName::Uki(_) => Kind::Uki,
             AssetName::Iso(_) => iso_kind(target, version, schematic)?,
+            AssetName::Addon(_) => Kind::Addon,
             AssetName::Disk(..) => return Err(OpenError::NotMade { what: "disk images" }),
             AssetName::Installer(_) => return Err(OpenError::NotMade { what: "installers" }),
+            // Was split above.
+            AssetName::Measurements(..) => return Err(OpenError::NotMade { what: "measurements" }),
         };
-        let request = Self { kind, target, version, schematic };
+        let request = Self { kind, image, measurements, target, version, schematic };
         request.check()?;
         Ok(request)
     }
@@ -45,10 +50,13 @@ impl<'a> Request<'a> {
     fn check(&self) -> Result<(), OpenError> {
         let too_old = |what| OpenError::TooOld { what, version: self.version.clone() };
         let supports = |feature| self.version.supports(feature);
-        if self.kind == Kind::Uki && !supports(Feature::Uki) {
+        if matches!(self.kind, Kind::Uki | Kind::Addon) && !supports(Feature::Uki) {
             return Err(too_old("a unified kernel image"));
         }
-        if self.medium().is_some() || self.kind == Kind::Cmdline {
+        if self.measurements.is_some() {
+            self.check_measurements()?;
+        }
+        if self.medium().is_some() || matches!(self.kind, Kind::Cmdline | Kind::Addon) {
             self.check_arguments()?;
         }
         if !self.is_customised() {
@@ -70,6 +78,21 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
+    /// Only what starts a unified kernel image is measured as a whole, and only who signs images signs what is told of them.
+    fn check_measurements(&self) -> Result<(), OpenError> {
+        if self.kind == Kind::GrubIso {
+            let text = "measurements are predicted for images that start a unified kernel image; this ISO starts GRUB";
+            return Err(OpenError::Schematic(text.to_owned()));
+        }
+        if self.measurements.is_some_and(|format| format.signed().is_some())
+            && self.target.boot == Boot::Plain
+        {
+            let text = "measurements are signed for SecureBoot images alone; ask for those of `-secureboot`";
+            return Err(OpenError::Schematic(text.to_owned()));
+        }
+        Ok(())
+    }
+
     /// White space separates arguments; no other control character means anything to a kernel, a boot loader or iPXE.
     fn check_arguments(&self) -> Result<(), OpenError> {
         let odd = |text: &String| text.chars().any(|c| c.is_control() && !c.is_whitespace());
@@ -81,6 +104,11 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// What is told of the image, when not it is wanted.
+    pub(super) fn report(&self) -> Option<Report> {
+        self.measurements.map(|format| Report { asset: self.image.to_string(), format })
+    }
+
     /// Whether the schematic's extensions reach this asset.
     pub(super) const fn is_customised(&self) -> bool {
         !matches!(self.kind, Kind::Kernel | Kind::Cmdline)
@@ -90,6 +118,8 @@ impl<'a> Request<'a> {
     pub(super) const fn medium(&self) -> Option<Medium> {
         match self.kind {
             Kind::Kernel | Kind::Initramfs | Kind::Cmdline => None,
+            // An add-on brings the schematic's arguments alone; the rest is in the image it is added to.
+            Kind::Addon => None,
             Kind::Uki => Some(Medium::Uki),
             Kind::UefiIso | Kind::HybridIso | Kind::GrubIso => Some(Medium::Iso),
         }

@@ -15,7 +15,8 @@ fn composed(version: &str, target: &str, medium: Medium, extra: &[&str], meta: &
     let version: TalosVersion = version.parse().unwrap();
     let extra: Vec<String> = extra.iter().map(ToString::to_string).collect();
     let target = parse_target(target).unwrap();
-    Composition { version: &version, target, medium, overlay: &[], extra: &extra, meta }.compose()
+    let lockdown = false;
+    Composition { version: &version, target, medium, overlay: &[], extra: &extra, meta, lockdown }.compose()
 }
 
 const COMMON: &str =
@@ -136,6 +137,29 @@ fn secure_boot_locks_the_kernel_down_before_1_14() {
     let locked = |version| line(version, "metal-amd64-secureboot", Medium::Text, &["x"]);
     assert!(locked("1.13.0").ends_with("proc_mem.force_override=never lockdown=confidentiality x"));
     assert!(!locked("1.14.0").contains("lockdown"));
+}
+
+#[test]
+fn from_1_14_on_the_lockdown_is_a_choice_of_secure_boot_alone() {
+    for (version, target, chosen, locked) in [
+        ("1.14.0", "metal-amd64-secureboot", true, true),
+        ("1.14.0", "metal-amd64-secureboot", false, false),
+        ("1.14.0", "metal-amd64", true, false),
+        ("1.13.0", "metal-amd64", true, false),
+    ] {
+        let (version, target) = (version.parse().unwrap(), parse_target(target).unwrap());
+        let composition = Composition {
+            version: &version,
+            target,
+            medium: Medium::Uki,
+            overlay: &[],
+            extra: &[],
+            meta: &[],
+            lockdown: chosen,
+        };
+        let line = composition.compose().to_string();
+        assert_eq!(line.contains("lockdown=confidentiality"), locked, "{version} {target} {chosen}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The texts on an ISO: menus, boot loader configuration, names.
 
+use std::str::FromStr;
+
 use schematics::{Digest, Feature, TalosVersion};
 
 use super::IsoInputs;
@@ -27,6 +29,23 @@ impl Enroll {
             Self::IfSafe => "if-safe",
             Self::Force => "force",
         }
+    }
+}
+
+/// Not one of the words for it. The beginning is Sidero's Image Factory's, which clients match.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid secureboot enrollKeys value {0:?}: expected `off`, `manual`, `if-safe` or `force`")]
+pub struct EnrollError(String);
+
+/// Whatever the case of the word, as in Talos.
+impl FromStr for Enroll {
+    type Err = EnrollError;
+
+    fn from_str(word: &str) -> Result<Self, EnrollError> {
+        let all = [Self::Off, Self::Manual, Self::IfSafe, Self::Force];
+        all.into_iter()
+            .find(|mode| mode.as_str() == word.to_lowercase())
+            .ok_or_else(|| EnrollError(word.to_owned()))
     }
 }
 
