@@ -16,11 +16,15 @@ FACTORY := target/release/factory
 REFERENCE := target/reference
 export FACTORY_LISTEN ?= 127.0.0.1:8080
 export FACTORY_DATA ?= ./data
+# Debian's directory, and the one with what Debian has for other architectures alone.
+GRUB := target/tools/grub
+export FACTORY_GRUB_MODULES ?= /usr/lib/grub,$(abspath $(GRUB))
 
 .PHONY: setup setup-test build reference run test test-boot bench clean
 
 setup:
 	@SUDO="$(SUDO)" tests/install.sh $(RUN_PACKAGES)
+	@tests/tools/grub-arm64.sh $(GRUB)
 
 setup-test:
 	@SUDO="$(SUDO)" tests/install.sh $(TEST_PACKAGES)

@@ -15,6 +15,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use schematics::{Blame, Blamed, Digest};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncReadExt as _;
 
 pub use dir::DirStore;
 pub use memory::MemoryStore;
@@ -115,6 +117,31 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
 
     /// Begins a new blob. Dropping the writer without committing leaves no trace.
     async fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError>;
+
+    /// Makes a blob of a finished file, however it was written. Afterwards the file is gone, also after an error.
+    ///
+    /// This copies it. A store of files can take it over as it is.
+    async fn adopt(&self, file: NamedTempFile) -> Result<Blob, StoreError> {
+        copy(self, file).await
+    }
+}
+
+/// How much of an adopted file is copied at a time.
+const PIECE: usize = 256 * 1024;
+
+async fn copy<S: BlobStore + ?Sized>(store: &S, file: NamedTempFile) -> Result<Blob, StoreError> {
+    let place = file.path().display().to_string();
+    let unread = |source| StoreError::Write { place: place.clone(), source };
+    let mut file = tokio::fs::File::from_std(file.reopen().map_err(unread)?);
+    let mut writer = store.create().await?;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        (&mut file).take(PIECE as u64).read_to_end(&mut piece).await.map_err(unread)?;
+        if piece.is_empty() {
+            return writer.commit().await;
+        }
+        writer.write(piece.into()).await?;
+    }
 }
 
 /// A blob that is being written.
@@ -127,7 +154,7 @@ pub trait BlobWriter: Send {
     async fn commit(self: Box<Self>) -> Result<Blob, StoreError>;
 }
 
-/// What every store can do by means of its three methods.
+/// What every store can do by means of those methods.
 #[async_trait]
 pub trait BlobStoreExt: BlobStore {
     /// Stores bytes that are in memory.

@@ -2,7 +2,7 @@
 
 use schematics::Arch;
 use tests::qemu::{Machine, Medium};
-use tests::{Failure, or_skip};
+use tests::{Failure, or_skip, tool};
 
 use crate::expected::{Expected, SCHEMATIC, VERSION, Way};
 use crate::service::Service;
@@ -21,9 +21,9 @@ impl Iso {
     }
 
     /// The ISO of a boot loader.
-    fn with(bootloader: &str) -> Self {
+    fn with(bootloader: &str, arch: Arch) -> Self {
         let schematic = format!("{SCHEMATIC}  bootloader: {bootloader}\n");
-        Self { schematic, ..Self::plain(VERSION, Arch::Amd64) }
+        Self { schematic, ..Self::plain(VERSION, arch) }
     }
 
     /// Boots it on each of the machines, which must all report the same.
@@ -85,8 +85,17 @@ fn an_arm64_iso_boots() {
 
 #[test]
 fn a_grub_iso_boots_on_a_bios_and_on_uefi() {
-    Iso::with("grub").boots("bios", Way::IsoByGrub, &[Attach::Cdrom]);
-    Iso::with("grub").boots("uefi", Way::IsoByGrub, &[Attach::Disk]);
+    Iso::with("grub", Arch::Amd64).boots("bios", Way::IsoByGrub, &[Attach::Cdrom]);
+    Iso::with("grub", Arch::Amd64).boots("uefi", Way::IsoByGrub, &[Attach::Disk]);
+}
+
+#[test]
+fn an_arm64_grub_iso_boots() {
+    // Debian has GRUB's modules for arm64 in a package for arm64 machines alone.
+    if or_skip(tool::grub_modules("arm64-efi")).is_none() {
+        return;
+    }
+    Iso::with("grub", Arch::Arm64).boots("uefi", Way::IsoByGrub, &[Attach::Cdrom]);
 }
 
 #[test]
@@ -104,7 +113,7 @@ fn an_iso_boots_in_ranges_over_http() {
             ranges.filter(|line| line.contains("code=\"206\"")).map(str::to_owned).collect::<Vec<_>>(),
         )
     };
-    Iso::with("sd-boot").boots("uefi", Way::IsoByStub, &[Attach::Http]);
+    Iso::with("sd-boot", Arch::Amd64).boots("uefi", Way::IsoByStub, &[Attach::Http]);
     // Metrics belong to the process: any factory in it tells them.
     let Some(ranges) = or_skip(ranges()) else { return };
     assert!(!ranges.is_empty(), "the service was not asked for ranges");

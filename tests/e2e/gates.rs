@@ -2,6 +2,8 @@
 
 use schematics::Arch;
 use tests::http::Answer;
+use tests::server::Factory;
+use tests::tool;
 
 use crate::site::Site;
 
@@ -10,8 +12,8 @@ use crate::site::Site;
 enum Expect {
     Image,
     TooOld,
-    /// GRUB for UEFI on arm64 is in no package of Debian for amd64.
-    NeedsGrubArm64,
+    /// GRUB's modules are missing: those for arm64 where `make setup` could not fetch them.
+    NeedsGrub,
 }
 
 /// The kind of boot records of an ISO.
@@ -52,8 +54,7 @@ fn check(answer: &Answer, expected: Expect, what: &str) {
             assert_eq!(answer.status, 400, "{what}: {}", text());
             assert!(text().contains("is not supported for Talos version v"), "{what}: {}", text());
         }
-        Expect::NeedsGrubArm64 if answer.status == 200 => {}
-        Expect::NeedsGrubArm64 => {
+        Expect::NeedsGrub => {
             assert_eq!(answer.status, 501, "{what}: {}", text());
             assert!(text().contains("GRUB"), "{what}: {}", text());
         }
@@ -74,15 +75,16 @@ fn layout(iso: &[u8]) -> Layout {
 #[test]
 fn every_version_has_its_assets_and_no_others() {
     let site = Site::new("{}");
+    let no_grub = tool::grub_modules("arm64-efi").is_err();
     for Row { version, uki, iso } in ROWS {
         for (arch, iso) in Arch::ALL.into_iter().zip(iso) {
-            let grub = iso == Layout::Grub && arch == Arch::Arm64;
+            let missing = no_grub && iso == Layout::Grub && arch == Arch::Arm64;
             let cases = [
                 (format!("kernel-{arch}"), Expect::Image),
                 (format!("initramfs-{arch}.xz"), Expect::Image),
                 (format!("cmdline-metal-{arch}"), Expect::Image),
                 (format!("metal-{arch}-uki.efi"), uki),
-                (format!("metal-{arch}.iso"), if grub { Expect::NeedsGrubArm64 } else { Expect::Image }),
+                (format!("metal-{arch}.iso"), if missing { Expect::NeedsGrub } else { Expect::Image }),
             ];
             for (asset, expected) in cases {
                 let asset = format!("{version}/{asset}");
@@ -104,6 +106,17 @@ fn every_version_has_its_assets_and_no_others() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_machine_without_grubs_modules_says_so_and_makes_the_rest() {
+    let factory = Factory::with_release(&[("grub-modules", "/no/such/directory")]).unwrap();
+    let id = factory.post_schematic("{}").json()["id"].as_str().unwrap().to_owned();
+    for arch in Arch::ALL {
+        let answer = factory.get(&format!("/image/{id}/v1.8.2/metal-{arch}.iso"));
+        check(&answer, Expect::NeedsGrub, "v1.8.2");
+        assert_eq!(factory.get(&format!("/image/{id}/v1.13.0/metal-{arch}-uki.efi")).status, 200, "{arch}");
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::http::{self, Answer};
 use crate::release;
+use crate::tool::GRUB_MODULES;
 
 /// The parts of a factory's directory.
 const SOURCE: &str = "source";
@@ -70,7 +71,7 @@ impl Factory {
         let source = format!("oci:{}", data.path().join(SOURCE).display());
         let mut all =
             vec![("listen", "127.0.0.1:0"), ("metrics-listen", "127.0.0.1:0"), ("data", dir.as_str())];
-        all.push(("source", source.as_str()));
+        all.extend([("source", source.as_str()), ("grub-modules", GRUB_MODULES)]);
         all.extend_from_slice(keys);
         let config = config::of(&all)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

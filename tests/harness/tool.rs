@@ -13,6 +13,8 @@ use crate::Failure;
 const SYSTEM_DIRS: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Where `make setup-test` puts programs that no package of this Debian brings.
 const OWN_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools");
+/// Where GRUB's modules are: Debian's directory, and the one `make setup` puts those of other architectures into.
+pub const GRUB_MODULES: &str = concat!("/usr/lib/grub,", env!("CARGO_MANIFEST_DIR"), "/../target/tools/grub");
 
 /// The full path of a program.
 ///
@@ -34,6 +36,21 @@ pub fn find(program: &str, package: &str) -> Result<PathBuf, Failure> {
 pub fn file(path: &str, package: &str) -> Result<PathBuf, Failure> {
     let path = PathBuf::from(path);
     if path.is_file() { Ok(path) } else { Err(missing(&path.display().to_string(), package)) }
+}
+
+/// The modules of one of GRUB's platforms.
+///
+/// # Errors
+/// [`Failure::Missing`] when no directory of [`GRUB_MODULES`] has them.
+pub fn grub_modules(platform: &str) -> Result<PathBuf, Failure> {
+    GRUB_MODULES
+        .split(',')
+        .map(|directory| PathBuf::from(directory).join(platform))
+        .find(|directory| directory.join("moddep.lst").is_file())
+        .ok_or_else(|| Failure::Missing {
+            what: format!("GRUB for {platform}"),
+            hint: "make setup, with a network".to_owned(),
+        })
 }
 
 /// Runs a program to its end and returns what it wrote.

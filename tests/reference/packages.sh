@@ -4,6 +4,7 @@
 # trixie: systemd-stub and systemd-boot 257, which know profiles; microcode and firmware.
 KERNEL_SUITE=bookworm
 EFI_SUITE=trixie
+SUITES="$KERNEL_SUITE $EFI_SUITE"
 FALLBACK_MIRROR=http://deb.debian.org/debian
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -37,7 +38,7 @@ CONF
 }
 
 update_from() {
-  for suite in $KERNEL_SUITE $EFI_SUITE; do
+  for suite in $SUITES; do
     echo "deb [signed-by=$KEYRING] $1 $suite main non-free-firmware"
   done > "$apt/etc/sources.list"
   APT_CONFIG=$apt/apt.conf apt-get update -qq -o APT::Update::Error-Mode=any >&2

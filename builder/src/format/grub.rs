@@ -58,8 +58,8 @@ const MODULES: [&str; 18] = [
 pub struct GrubTools {
     /// The program `grub-mkimage`.
     pub mkimage: PathBuf,
-    /// The directory with a directory of modules for each platform, such as `i386-pc`.
-    pub modules: PathBuf,
+    /// Directories with a directory of modules for each platform, such as `i386-pc`; the first that has one counts.
+    pub modules: Vec<PathBuf>,
 }
 
 /// What boots an ISO on a BIOS, as stored.
@@ -81,10 +81,10 @@ pub enum GrubError {
         program: PathBuf,
     },
     /// The modules of a platform are missing.
-    #[error("there are no GRUB modules in `{}`: they are in the Debian package {package}", directory.display())]
+    #[error("there are no GRUB modules for `{platform}`: they are in the Debian package {package}")]
     Modules {
-        /// Where they should be.
-        directory: PathBuf,
+        /// GRUB's name of the platform.
+        platform: &'static str,
         /// The package that has them.
         package: &'static str,
     },
@@ -162,13 +162,21 @@ const fn efi(arch: Arch) -> Platform {
 }
 
 impl GrubTools {
+    /// The directory with the modules of a platform, such as `arm64-efi`, when there is one.
+    #[must_use]
+    pub fn modules_for(&self, platform: &str) -> Option<PathBuf> {
+        let whole = |directory: &PathBuf| directory.join("moddep.lst").is_file();
+        self.modules.iter().map(|directory| directory.join(platform)).find(whole)
+    }
+
     /// Cooks what boots an ISO on a BIOS; amd64 alone has one.
     ///
     /// # Errors
     /// When GRUB's files are missing or its program fails.
     pub async fn cook_bios(&self, store: &dyn BlobStore) -> Result<BiosImages, GrubError> {
-        let core = self.cook(&BIOS).await?;
-        let bootstrap = read(&self.modules.join(BIOS.name).join("boot_hybrid.img")).await?;
+        let modules = self.expect_modules(&BIOS)?;
+        let core = self.cook(&BIOS, &modules).await?;
+        let bootstrap = read(&modules.join("boot_hybrid.img")).await?;
         BiosBoot::new(BIOS_PATH, VirtualImage::from_bytes(core.clone()), &core, &bootstrap)
             .map_err(GrubError::Image)?;
         let core = store.put(core).await.map_err(GrubError::Store)?;
@@ -181,20 +189,22 @@ impl GrubTools {
     /// # Errors
     /// When GRUB's files are missing or its program fails.
     pub async fn cook_efi(&self, arch: Arch, store: &dyn BlobStore) -> Result<Blob, GrubError> {
-        let image = self.cook(&efi(arch)).await?;
+        let platform = efi(arch);
+        let image = self.cook(&platform, &self.expect_modules(&platform)?).await?;
         store.put(image).await.map_err(GrubError::Store)
     }
 
-    async fn cook(&self, platform: &Platform) -> Result<Bytes, GrubError> {
-        let directory = self.modules.join(platform.name);
-        if !tokio::fs::try_exists(directory.join("moddep.lst")).await.unwrap_or(false) {
-            return Err(GrubError::Modules { directory, package: platform.package });
-        }
+    fn expect_modules(&self, platform: &Platform) -> Result<PathBuf, GrubError> {
+        let missing = || GrubError::Modules { platform: platform.name, package: platform.package };
+        self.modules_for(platform.name).ok_or_else(missing)
+    }
+
+    async fn cook(&self, platform: &Platform, modules: &Path) -> Result<Bytes, GrubError> {
         let run = |action| move |source| GrubError::Run { action, source };
         let private = tempfile::tempdir().map_err(run("make a directory"))?;
         let output = private.path().join("image");
         let mut command = Command::new(&self.mkimage);
-        command.arg("--directory").arg(&directory).args([
+        command.arg("--directory").arg(modules).args([
             "--format",
             platform.format,
             "--prefix",

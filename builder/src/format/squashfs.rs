@@ -68,7 +68,8 @@ pub struct Options {
     pub codec: Codec,
     /// How many threads compress; does not change the bytes. At most [`MAX_THREADS`] are started.
     pub threads: NonZeroUsize,
-    /// Where compressed blocks wait; the system's directory for temporary files when not given.
+    /// Where the image is written before it is moved into the store, best on the disk of the store; the system's directory
+    /// for temporary files when not given.
     pub spool: Option<PathBuf>,
 }
 
@@ -167,9 +168,9 @@ impl Blamed for SquashfsError {
 
 /// Makes an image of `tree`, whose files are read from `contents`, and commits it to `store`.
 ///
-/// Streams: what is held in memory is the tree, the tables of the image and a few blocks per thread. Compressed blocks
-/// wait in an unnamed temporary file, since the superblock in front of them names where they end. The same tree and
-/// codec give the same bytes, whatever the number of threads.
+/// Streams: what is held in memory is the tree, the tables of the image and a few blocks per thread. The image grows in
+/// a temporary file and not in the store, since the superblock at its beginning names where everything ends. The same
+/// tree and codec give the same bytes, whatever the number of threads.
 ///
 /// # Errors
 /// When the tree holds something the format cannot express, contents cannot be read, or the image cannot be stored.

@@ -93,16 +93,37 @@ impl BlockingReader {
     pub fn new(image: &VirtualImage, store: Arc<dyn BlobStore>, runtime: Handle) -> Self {
         Self { pieces: image.read(store, 0..image.len()), current: Bytes::new(), runtime }
     }
-}
 
-impl Read for BlockingReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// The next `size` bytes; not copied where they lie in one piece of what is read.
+    ///
+    /// # Errors
+    /// When there are fewer, or they cannot be read.
+    pub fn take_exactly(&mut self, size: usize) -> io::Result<Bytes> {
+        if size > 0 && self.more()? && self.current.len() >= size {
+            return Ok(self.current.split_to(size));
+        }
+        let mut bytes = vec![0; size];
+        self.read_exact(&mut bytes)?;
+        Ok(bytes.into())
+    }
+
+    /// Makes sure that there are current bytes; `false` at the end.
+    fn more(&mut self) -> io::Result<bool> {
         while self.current.is_empty() {
             match self.runtime.block_on(self.pieces.next()) {
                 Some(Ok(piece)) => self.current = piece,
                 Some(Err(error)) => return Err(io::Error::other(error)),
-                None => return Ok(0),
+                None => return Ok(false),
             }
+        }
+        Ok(true)
+    }
+}
+
+impl Read for BlockingReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.more()? {
+            return Ok(0);
         }
         let taken = self.current.split_to(buffer.len().min(self.current.len()));
         let (target, _) = buffer.split_at_mut(taken.len());

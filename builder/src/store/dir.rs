@@ -5,7 +5,7 @@
 //! <root>/partial/…          blobs being written; what is found here at start-up is removed
 //! ```
 
-use std::io;
+use std::io::{self, Read as _};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,10 @@ use fs_err as fs;
 use futures::{StreamExt as _, stream};
 use schematics::Digest;
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 use tokio::task;
 
-use super::{Blob, BlobStore, BlobWriter, ByteStream, StoreError};
+use super::{Blob, BlobStore, BlobWriter, ByteStream, StoreError, copy};
 
 /// How much is read from a file at a time.
 const PIECE: u64 = 256 * 1024;
@@ -113,6 +114,25 @@ impl BlobStore for DirStore {
             size: 0,
         }))
     }
+
+    /// Moves the file where that is possible; it must have the permissions of a blob.
+    async fn adopt(&self, file: NamedTempFile) -> Result<Blob, StoreError> {
+        let prepared = file.reopen().and_then(|read| Ok((read, file.as_file().try_clone()?)));
+        let (read, sync) = prepared.map_err(|source| self.unwritten(source))?;
+        // The disk works while the processor does.
+        let finished = tokio::try_join!(blocking(move || hash(read)), blocking(move || sync.sync_all()));
+        let (blob, ()) = finished.map_err(|source| self.unwritten(source))?;
+        let store = self.clone();
+        let moved = blocking(move || match store.shelve(file.path(), blob.digest) {
+            Ok(()) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => Ok(Some(file)),
+            Err(error) => Err(error),
+        });
+        match moved.await.map_err(|source| self.unwritten(source))? {
+            None => Ok(blob),
+            Some(file) => copy(self, file).await,
+        }
+    }
 }
 
 impl DirStore {
@@ -120,15 +140,20 @@ impl DirStore {
         StoreError::Write { place: self.root.display().to_string(), source }
     }
 
-    /// Gives a finished file its name. A blob that is already there is the same bytes.
+    /// Gives a finished file its name.
     fn publish(&self, partial: &mut Partial, digest: Digest) -> io::Result<()> {
         if let Some(file) = partial.file.take() {
             file.sync_all()?;
         }
+        self.shelve(&partial.path, digest)
+    }
+
+    /// Moves a file that is on the disk to its place. A blob that is already there is the same bytes.
+    fn shelve(&self, from: &Path, digest: Digest) -> io::Result<()> {
         let path = self.path(digest);
         let shelf = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(shelf)?;
-        fs::rename(&partial.path, &path)?;
+        fs::rename(from, &path)?;
         sync_dir(shelf)
     }
 }
@@ -141,6 +166,20 @@ fn read_piece(file: &fs::File, at: u64, size: u64) -> io::Result<Bytes> {
     let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
     file.file().read_exact_at(&mut bytes, at)?;
     Ok(bytes.into())
+}
+
+fn hash(mut file: std::fs::File) -> io::Result<Blob> {
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; usize::try_from(PIECE).map_err(io::Error::other)?];
+    let mut size = 0;
+    loop {
+        let read = file.read(&mut piece)?;
+        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(Blob { digest: Digest::from_bytes(hasher.finalize().into()), size });
+        };
+        hasher.update(bytes);
+        size += bytes.len() as u64;
+    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

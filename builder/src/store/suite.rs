@@ -6,11 +6,14 @@
     reason = "the suite is test code that other crates build as a library"
 )]
 
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use schematics::Digest;
+use tempfile::NamedTempFile;
 
 use super::{BlobStore, BlobStoreExt as _, StoreError};
 
@@ -20,6 +23,23 @@ pub async fn run(store: Arc<dyn BlobStore>) {
     a_range_is_exact_or_an_error(&store).await;
     an_abandoned_blob_leaves_no_trace(&store).await;
     writing_twice_is_harmless(&store).await;
+    a_file_becomes_a_blob(&store, &std::env::temp_dir()).await;
+}
+
+/// Adopts files from `dir`, which may be on another file system than the store.
+async fn a_file_becomes_a_blob(store: &Arc<dyn BlobStore>, dir: &Path) {
+    let content: Vec<u8> = (0..600_000_u32).map(|n| (n / 3).to_le_bytes()[0]).collect();
+    for content in [&b""[..], b"short", &content] {
+        let mut file = NamedTempFile::new_in(dir).unwrap();
+        file.write_all(content).unwrap();
+        // Where the file stands when it is handed over does not matter.
+        file.seek(SeekFrom::Start(content.len() as u64 / 2)).unwrap();
+        let path = file.path().to_owned();
+        let blob = store.adopt(file).await.unwrap();
+        assert_eq!((blob.digest, blob.size), (Digest::of(content), content.len() as u64));
+        assert_eq!(store.read_all(blob.digest, blob.size).await.unwrap(), content);
+        assert!(!path.exists());
+    }
 }
 
 async fn read(
@@ -73,6 +93,8 @@ async fn writing_twice_is_harmless(store: &Arc<dyn BlobStore>) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::super::{DirStore, MemoryStore};
     use super::*;
 
@@ -86,6 +108,19 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         run(Arc::new(DirStore::open(root.path()).unwrap())).await;
         assert_eq!(std::fs::read_dir(root.path().join("partial")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_another_file_system_is_copied() {
+        let root = tempfile::tempdir().unwrap();
+        let memory = Path::new("/dev/shm");
+        let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
+        if device(memory).is_none() || device(memory) == device(root.path()) {
+            println!("skipped: /dev/shm is no file system of its own");
+            return;
+        }
+        let store: Arc<dyn BlobStore> = Arc::new(DirStore::open(root.path()).unwrap());
+        a_file_becomes_a_blob(&store, memory).await;
     }
 
     #[tokio::test]

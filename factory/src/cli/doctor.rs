@@ -138,16 +138,21 @@ fn mkimage(config: &Config) -> Finding {
 
 /// GRUB's modules for one of its platforms.
 fn grub(config: &Config, platform: &str, package: &str) -> Finding {
-    let dir = config.grub.modules.join(platform);
-    if fs::metadata(dir.join("modinfo.sh")).is_ok() {
+    if config.grub.modules_for(platform).is_some() {
         return Finding::Fine(format!("GRUB has its modules for {platform}"));
     }
-    Finding::Missing(
-        format!("GRUB's modules for {platform} are not in {}", dir.display()),
+    let places: Vec<String> = config.grub.modules.iter().map(|dir| dir.display().to_string()).collect();
+    // Debian has each of these packages for machines of its own architecture alone.
+    let remedy = if (platform == "arm64-efi") == cfg!(target_arch = "aarch64") {
         format!(
             "apt-get install --no-install-recommends {package}, or say where they are with `grub-modules`"
-        ),
-    )
+        )
+    } else {
+        format!(
+            "unpack {package} of Debian's other architecture, and add its `usr/lib/grub` to `grub-modules`"
+        )
+    };
+    Finding::Missing(format!("GRUB's modules for {platform} are not in {}", places.join(" or ")), remedy)
 }
 
 fn program(name: &str, purpose: &str, package: &str) -> Finding {

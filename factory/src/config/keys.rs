@@ -137,11 +137,11 @@ pub static KEYS: [Key; 26] = [
         "grub-mkimage",
         "The program that makes GRUB's core images, for ISOs that boot with GRUB. Debian has it in grub-common.",
     ),
-    key(
+    list(
         "grub-modules",
         "DIR",
         "/usr/lib/grub",
-        "Directory with a directory of GRUB modules per platform: `i386-pc` and `x86_64-efi` for amd64, `arm64-efi` for arm64. Debian has them in grub-pc-bin, grub-efi-amd64-bin and grub-efi-arm64-bin.",
+        "Directories with a directory of GRUB modules per platform: `i386-pc` and `x86_64-efi` for amd64, `arm64-efi` for arm64; the first that has one counts. Debian has them in grub-pc-bin and grub-efi-amd64-bin for amd64 machines, and in grub-efi-arm64-bin for arm64 machines: the other machine's package can be unpacked beside, and must be of the same version of GRUB as `grub-mkimage`.",
     ),
     key(
         "keys",

@@ -92,7 +92,7 @@ impl Reader<'_> {
         let recheck_interval = self.one("recheck-interval", values::duration);
         let squashfs_level = self.one("squashfs-level", values::level);
         let grub_mkimage = self.one("grub-mkimage", values::directory);
-        let grub_modules = self.one("grub-modules", values::directory);
+        let grub_modules = self.many("grub-modules", values::directory);
         let keys = self.maybe("keys", values::keys);
         let secureboot_lockdown = self.one("secureboot-lockdown", values::boolean);
         let limits = self.limits();

@@ -2,8 +2,12 @@ use super::*;
 use crate::judge::block_on_io;
 use crate::store::MemoryStore;
 
+/// Debian's directory, and the one with what Debian has for other architectures alone (`make setup`).
+const OWN_AND_SYSTEM: [&str; 2] =
+    ["/usr/lib/grub", concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/grub")];
+
 fn tools() -> GrubTools {
-    GrubTools { mkimage: "/usr/bin/grub-mkimage".into(), modules: "/usr/lib/grub".into() }
+    GrubTools { mkimage: "/usr/bin/grub-mkimage".into(), modules: OWN_AND_SYSTEM.map(PathBuf::from).to_vec() }
 }
 
 /// Whether it was a missing package that made the test impossible.
@@ -37,10 +41,26 @@ fn cooking_twice_gives_the_same_bytes() {
 }
 
 #[test]
+fn the_first_directory_that_has_the_modules_counts() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |directory: &str| root.path().join(directory).join("arm64-efi");
+    let modules = ["none", "empty", "first", "second"].map(|directory| root.path().join(directory)).to_vec();
+    let tools = GrubTools { modules, ..tools() };
+    fs_err::create_dir_all(place("empty")).unwrap();
+    assert_eq!(tools.modules_for("arm64-efi"), None);
+    for directory in ["second", "first"] {
+        fs_err::create_dir_all(place(directory)).unwrap();
+        fs_err::write(place(directory).join("moddep.lst"), "").unwrap();
+        assert_eq!(tools.modules_for("arm64-efi"), Some(place(directory)));
+    }
+    assert_eq!(tools.modules_for("i386-pc"), None);
+}
+
+#[test]
 fn what_is_missing_is_named_with_its_package() {
     let store = MemoryStore::default();
     let directory = tempfile::tempdir().unwrap();
-    let missing = GrubTools { modules: directory.path().to_owned(), ..tools() };
+    let missing = GrubTools { modules: vec![directory.path().to_owned()], ..tools() };
     let error = block_on_io(missing.cook_efi(Arch::Arm64, &store)).unwrap_err();
     assert!(error.to_string().ends_with("they are in the Debian package grub-efi-arm64-bin"), "{error}");
     fs_err::create_dir(directory.path().join("i386-pc")).unwrap();

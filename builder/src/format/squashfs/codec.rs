@@ -2,6 +2,7 @@
 
 use std::io;
 
+use bytes::Bytes;
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
 use zstd::zstd_safe;
 
@@ -22,7 +23,7 @@ pub(super) enum Compressor {
 
 /// The bytes of a block as they lie in the image.
 pub(super) struct Block {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     /// Whether they are compressed; incompressible blocks are stored as they are.
     pub(super) compressed: bool,
 }
@@ -45,22 +46,20 @@ impl Compressor {
     }
 
     /// Compresses a block, or leaves it as it is where that does not make it smaller.
-    pub(super) fn block(&mut self, mut data: Vec<u8>) -> io::Result<Block> {
+    pub(super) fn block(&mut self, data: Bytes) -> io::Result<Block> {
         match self {
             Self::Zstd { compressor, output } => {
                 compressor.compress_to_buffer(&data, output)?;
                 if output.len() >= data.len() {
                     return Ok(Block::raw(data));
                 }
-                data.clear();
-                data.extend_from_slice(output);
-                Ok(Block { bytes: data, compressed: true })
+                Ok(Block::compressed(Bytes::copy_from_slice(output)))
             }
             Self::Xz(filters) => {
                 let mut bytes = Vec::with_capacity(data.len());
                 let mut stream = Stream::new_stream_encoder(filters, Check::Crc32)?;
                 match stream.process_vec(&data, &mut bytes, Action::Finish)? {
-                    Status::StreamEnd if bytes.len() < data.len() => Ok(Block { bytes, compressed: true }),
+                    Status::StreamEnd if bytes.len() < data.len() => Ok(Block::compressed(bytes.into())),
                     // The output is full, or as large as the input.
                     Status::StreamEnd | Status::Ok | Status::GetCheck | Status::MemNeeded => {
                         Ok(Block::raw(data))
@@ -72,7 +71,11 @@ impl Compressor {
 }
 
 impl Block {
-    fn raw(bytes: Vec<u8>) -> Self {
+    fn compressed(bytes: Bytes) -> Self {
+        Self { bytes, compressed: true }
+    }
+
+    fn raw(bytes: Bytes) -> Self {
         Self { bytes, compressed: false }
     }
 }

@@ -61,7 +61,8 @@ impl Metadata {
     fn close_block(&mut self) -> Result<(), SquashfsError> {
         self.starts.push(narrow(self.chain.len(), "metadata")?);
         let open = std::mem::take(&mut self.open);
-        let block = self.compressor.block(open).map_err(|source| SquashfsError::Compress { source })?;
+        let block =
+            self.compressor.block(open.into()).map_err(|source| SquashfsError::Compress { source })?;
         let size: u16 = narrow(block.bytes.len(), "bytes in a metadata block")?;
         let header = if block.compressed { size } else { size | RAW };
         self.chain.extend_from_slice(&header.to_le_bytes());

@@ -1,13 +1,16 @@
 //! Data: the blocks of files, and the fragment blocks their tails share.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Read, Write};
+use std::fs::Permissions;
+use std::io::{self, BufWriter, Read, Seek as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use schematics::Digest;
 use sha2::{Digest as _, Sha256};
-use tempfile::SpooledTempFile;
+use tempfile::{Builder, NamedTempFile};
 use tokio::runtime::Handle;
 
 use super::plan::Content;
@@ -18,8 +21,9 @@ use crate::store::BlobStore;
 
 /// Set in the size of a block that is stored as it is.
 const RAW: u32 = 1 << 24;
-/// Compressed data up to this size is set aside in memory instead of a file.
-const SPOOL_IN_MEMORY: usize = 4 << 20;
+
+/// What a store gives its own files, less what the process is told to leave out.
+const BLOB_MODE: u32 = 0o666;
 
 static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
@@ -63,35 +67,41 @@ pub(super) struct Packed {
     pub(super) fragments: Vec<Fragment>,
 }
 
-/// Compressed blocks, set aside until the superblock is known.
+/// The file that becomes the image. Its head is written last, since it tells where everything ends.
 pub(super) struct Spool {
-    file: BufWriter<SpooledTempFile>,
+    file: BufWriter<NamedTempFile>,
     /// Where the next byte will lie in the image.
     position: u64,
 }
 
 impl Spool {
-    /// Begins with the data that lies at byte `start` of the image; in `dir` once it is too much for memory.
-    pub(super) fn new(start: u64, dir: Option<&Path>) -> Self {
-        let file = match dir {
-            Some(dir) => SpooledTempFile::new_in(SPOOL_IN_MEMORY, dir),
-            None => SpooledTempFile::new(SPOOL_IN_MEMORY),
-        };
-        Self { file: BufWriter::with_capacity(BLOCK, file), position: start }
+    /// Leaves `head` bytes of room at the beginning of a new file in `dir`.
+    pub(super) fn new(head: usize, dir: Option<&Path>) -> Result<Self, SquashfsError> {
+        let mut builder = Builder::new();
+        builder.prefix("squashfs-").permissions(Permissions::from_mode(BLOB_MODE));
+        let file = dir.map_or_else(|| builder.tempfile(), |dir| builder.tempfile_in(dir));
+        let file = file.map_err(|source| SquashfsError::Spool { source })?;
+        let mut spool = Self { file: BufWriter::with_capacity(BLOCK, file), position: 0 };
+        spool.write(&vec![0; head])?;
+        Ok(spool)
     }
 
     pub(super) fn position(&self) -> u64 {
         self.position
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), SquashfsError> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), SquashfsError> {
         self.file.write_all(bytes).map_err(|source| SquashfsError::Spool { source })?;
         self.position += bytes.len() as u64;
         Ok(())
     }
 
-    pub(super) fn into_file(self) -> io::Result<SpooledTempFile> {
-        self.file.into_inner().map_err(io::IntoInnerError::into_error)
+    /// Fills the room at the beginning, and hands over the file.
+    pub(super) fn finish(self, head: &[u8]) -> io::Result<NamedTempFile> {
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        file.write_all(head)?;
+        Ok(file)
     }
 }
 
@@ -145,23 +155,23 @@ impl<'a> Packer<'a> {
         let mut reader = self.contents.open(content);
         let mut left = content.image.len();
         while left >= BLOCK as u64 {
-            let block = read_exactly(&mut reader, BLOCK).map_err(failed)?;
+            let block = reader.take_exactly(BLOCK).map_err(failed)?;
             self.add_block(index, block)?;
             left -= BLOCK as u64;
         }
         if left > 0 {
             let size = usize::try_from(left).unwrap_or(BLOCK);
-            let tail = read_exactly(&mut reader, size).map_err(failed)?;
+            let tail = reader.take_exactly(size).map_err(failed)?;
             self.add_tail(index, &tail)?;
         }
         Ok(())
     }
 
-    fn add_block(&mut self, content: usize, block: Vec<u8>) -> Result<(), SquashfsError> {
+    fn add_block(&mut self, content: usize, block: Bytes) -> Result<(), SquashfsError> {
         let Some(stored) = self.packed.contents.get_mut(content) else { return Err(SquashfsError::Stopped) };
         let slot = stored.blocks.len();
         stored.blocks.push(0);
-        if block == ZEROS {
+        if *block == ZEROS {
             stored.sparse += block.len() as u64;
             return Ok(());
         }
@@ -195,10 +205,10 @@ impl<'a> Packer<'a> {
         }
         self.opened = self.opened.checked_add(1).ok_or(SquashfsError::TooMany { what: "fragments" })?;
         let block = std::mem::take(&mut self.open);
-        self.hand_over(Target::Fragment, block)
+        self.hand_over(Target::Fragment, block.into())
     }
 
-    fn hand_over(&mut self, target: Target, block: Vec<u8>) -> Result<(), SquashfsError> {
+    fn hand_over(&mut self, target: Target, block: Bytes) -> Result<(), SquashfsError> {
         if self.pool.is_full() {
             self.land()?;
         }
@@ -276,10 +286,4 @@ fn hash(content: &Content, source: &Contents<'_>) -> Result<Digest, SquashfsErro
             _ => return Ok(Digest::from_bytes(hasher.finalize().into())),
         }
     }
-}
-
-fn read_exactly(reader: &mut impl Read, size: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; size];
-    reader.read_exact(&mut bytes)?;
-    Ok(bytes)
 }

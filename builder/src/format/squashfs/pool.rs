@@ -5,6 +5,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::thread::Scope;
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::codec::{Block, Compressor};
@@ -14,7 +15,7 @@ use super::{Codec, MAX_THREADS, SquashfsError};
 const BLOCKS_PER_THREAD: usize = 8;
 
 struct Job {
-    data: Vec<u8>,
+    data: Bytes,
     done: Sender<io::Result<Block>>,
 }
 
@@ -48,7 +49,7 @@ impl<T> Pool<T> {
     }
 
     /// Hands over a block; `tag` comes back with it.
-    pub(super) fn put(&mut self, tag: T, data: Vec<u8>) -> Result<(), SquashfsError> {
+    pub(super) fn put(&mut self, tag: T, data: Bytes) -> Result<(), SquashfsError> {
         let (done, result) = bounded(1);
         self.jobs.send(Job { data, done }).map_err(|_| SquashfsError::Stopped)?;
         self.pending.push_back((tag, result));

@@ -2,8 +2,6 @@
 
 use super::{BLOCK, Codec};
 
-/// Size of the superblock in bytes.
-pub(super) const SUPERBLOCK: u64 = 96;
 /// What a table that is not there has for a place.
 pub(super) const ABSENT: u64 = u64::MAX;
 const MAGIC: u32 = 0x7371_7368;

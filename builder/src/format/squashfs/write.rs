@@ -1,11 +1,8 @@
 //! Putting an image together.
 
-use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::thread;
 
-use bytes::Bytes;
-use tempfile::SpooledTempFile;
 use tokio::runtime::Handle;
 
 use super::directory::{self, Listed};
@@ -14,14 +11,12 @@ use super::metadata::{Metadata, Position, write_table};
 use super::pack::{Contents, Packed, Packer, Spool, Stored};
 use super::plan::{Entry, Kind, Plan};
 use super::pool::Pool;
-use super::superblock::{ABSENT, SUPERBLOCK, Superblock, options};
+use super::superblock::{ABSENT, Superblock, options};
 use super::{Codec, Options, SquashfsError, narrow};
 use crate::store::{Blob, BlobStore};
 
 /// Images are padded to this, so that block devices show all of them.
 const PADDED_TO: u64 = 4096;
-/// How much is copied into the store at a time.
-const PIECE: usize = 256 * 1024;
 
 /// One image to make.
 pub(super) struct Job {
@@ -35,47 +30,20 @@ impl Job {
     /// Makes the image. Blocks; must not run on a thread of the runtime's own.
     pub(super) fn run(self, plan: Plan) -> Result<Blob, SquashfsError> {
         let codec = self.options.codec;
-        let mut spool = Spool::new(SUPERBLOCK + options(codec).len() as u64, self.options.spool.as_deref());
+        let head = |superblock: &Superblock| [superblock.encode(codec), options(codec)].concat();
+        let mut spool = Spool::new(head(&Superblock::default()).len(), self.options.spool.as_deref())?;
         let packed = thread::scope(|scope| {
             let pool = Pool::start(scope, codec, self.options.threads);
             let contents = Contents { store: &self.contents, runtime: &self.runtime };
             Packer::new(pool, contents, &mut spool).pack(&plan.contents)
         })?;
-        let data_end = spool.position();
-        let (superblock, tables) = write_tables(&plan, &packed, codec, data_end)?;
-        let file = spool.into_file().map_err(|source| SquashfsError::Spool { source })?;
-        let head = [superblock.encode(codec), options(codec)].concat();
-        self.store_image(head, file, tables)
-    }
-
-    fn store_image(
-        &self,
-        head: Vec<u8>,
-        mut data: SpooledTempFile,
-        tables: Vec<u8>,
-    ) -> Result<Blob, SquashfsError> {
-        let spooled = |source| SquashfsError::Spool { source };
-        let mut writer = self.runtime.block_on(self.store.create()).map_err(SquashfsError::Store)?;
-        let mut size = 0;
-        let mut put = |bytes: Vec<u8>| {
-            size += bytes.len() as u64;
-            self.runtime.block_on(writer.write(Bytes::from(bytes))).map_err(SquashfsError::Store)?;
-            Ok(size)
-        };
-        put(head)?;
-        data.seek(SeekFrom::Start(0)).map_err(spooled)?;
-        loop {
-            let mut piece = Vec::with_capacity(PIECE);
-            let read = data.by_ref().take(PIECE as u64).read_to_end(&mut piece).map_err(spooled)?;
-            if read == 0 {
-                break;
-            }
-            put(piece)?;
-        }
-        let end = put(tables)?;
+        let (superblock, tables) = write_tables(&plan, &packed, codec, spool.position())?;
+        spool.write(&tables)?;
+        let end = spool.position();
         let padding = end.next_multiple_of(PADDED_TO) - end;
-        put(vec![0; usize::try_from(padding).unwrap_or_default()])?;
-        self.runtime.block_on(writer.commit()).map_err(SquashfsError::Store)
+        spool.write(&vec![0; usize::try_from(padding).unwrap_or_default()])?;
+        let file = spool.finish(&head(&superblock)).map_err(|source| SquashfsError::Spool { source })?;
+        self.runtime.block_on(self.store.adopt(file)).map_err(SquashfsError::Store)
     }
 }
 

@@ -251,7 +251,8 @@ fn xorriso_makes_the_same_boot_records_for_a_uefi_iso() {
 #[test]
 fn xorriso_finds_what_a_bios_needs_in_a_hybrid_iso() {
     let mut release = release("1.13.0");
-    let tools = grub::GrubTools { mkimage: "/usr/bin/grub-mkimage".into(), modules: "/usr/lib/grub".into() };
+    let tools =
+        grub::GrubTools { mkimage: "/usr/bin/grub-mkimage".into(), modules: vec!["/usr/lib/grub".into()] };
     let cooked =
         block_on_io(async { tools.cook_bios(&*release.store.0).await?.load(&*release.store.0).await });
     match cooked {
