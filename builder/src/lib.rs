@@ -6,6 +6,7 @@ pub mod image;
 mod judge;
 pub mod measure;
 pub mod plan;
+pub mod predict;
 pub mod recipe;
 pub mod sign;
 pub mod store;

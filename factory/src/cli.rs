@@ -3,6 +3,7 @@
 mod build;
 mod doctor;
 mod id;
+mod inspect;
 mod release;
 mod serve;
 
@@ -44,6 +45,8 @@ enum Command {
         /// The file with the schematic; standard input when not given.
         file: Option<PathBuf>,
     },
+    /// Say what is in an EFI program, an ISO or a disk image, who signed it, and what a TPM will measure of it.
+    Inspect(inspect::Arguments),
     /// Make a Talos release from a kernel, an initramfs and systemd's EFI files, and publish it.
     Release(Box<release::Arguments>),
     /// Check the configuration and report all problems in it.
@@ -144,6 +147,7 @@ fn run(command: Command) -> Outcome {
         Command::Serve(settings) => serve::run(settings.load()?),
         Command::Build(arguments) => build::run(*arguments),
         Command::Id { file } => id::run(file.as_deref()),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Release(arguments) => release::run(*arguments),
         Command::CheckConfig(settings) => {
             settings.load()?;

@@ -7,6 +7,7 @@ pub mod config;
 pub mod flights;
 pub mod http;
 pub mod images;
+pub mod inspect;
 pub mod keys;
 pub mod log;
 pub mod metrics;

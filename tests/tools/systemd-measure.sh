@@ -1,14 +1,14 @@
 #!/bin/sh
-# Puts systemd-measure 257 into a directory, from Debian trixie: the one of bookworm does not know all sections a unified
-# kernel image has today, and cannot sign without a TPM. Nothing is installed; the program runs with the libraries of its
-# own release, which lie beside it.
+# Puts systemd-measure 257 and systemd-pcrlock 257 into a directory, from Debian trixie: the systemd-measure of bookworm does
+# not know all sections a unified kernel image has today, and cannot sign without a TPM; systemd-pcrlock is not in bookworm.
+# Nothing is installed; the programs run with the libraries of their own release, which lie beside them.
 #
 #   tests/tools/systemd-measure.sh DIR
 set -eu
 cd "$(dirname "$0")/../.."
 
 into=$1
-if [ -x "$into/systemd-measure" ]; then exit 0; fi
+if [ -x "$into/systemd-measure" ] && [ -x "$into/systemd-pcrlock" ]; then exit 0; fi
 
 say() { echo "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -31,12 +31,14 @@ rm -rf "$into/systemd-257"
 mkdir -p "$into/systemd-257"
 cp -a "$work/unpacked/usr/lib/x86_64-linux-gnu" "$into/systemd-257/lib"
 cp "$work/unpacked/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" "$into/systemd-257/loader"
-cp "$work/unpacked/usr/lib/systemd/systemd-measure" "$into/systemd-257/"
-cat > "$into/systemd-measure.new" <<'PROGRAM'
+for program in systemd-measure systemd-pcrlock; do
+  cp "$work/unpacked/usr/lib/systemd/$program" "$into/systemd-257/"
+  cat > "$into/$program.new" <<'PROGRAM'
 #!/bin/sh
 here=$(dirname "$(readlink -f "$0")")/systemd-257
-exec "$here/loader" --library-path "$here/lib:$here/lib/systemd" "$here/systemd-measure" "$@"
+exec "$here/loader" --library-path "$here/lib:$here/lib/systemd" "$here/$(basename "$0" .new)" "$@"
 PROGRAM
-chmod 755 "$into/systemd-measure.new"
-"$into/systemd-measure.new" --version >/dev/null || die "systemd-measure does not run"
-mv "$into/systemd-measure.new" "$into/systemd-measure"
+  chmod 755 "$into/$program.new"
+  "$into/$program.new" --version >/dev/null || die "$program does not run"
+  mv "$into/$program.new" "$into/$program"
+done

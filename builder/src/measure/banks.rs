@@ -13,6 +13,12 @@ impl BankDigests {
         Self(HashAlgorithm::ALL.map(|bank| bank.hash(bytes)))
     }
 
+    /// These digests; `None` when they are not one of each bank in the order of [`HashAlgorithm::ALL`].
+    #[must_use]
+    pub fn from_array(digests: [MessageDigest; 3]) -> Option<Self> {
+        (digests.map(|digest| digest.algorithm()) == HashAlgorithm::ALL).then_some(Self(digests))
+    }
+
     /// The value of a register nothing was measured into: zeros.
     #[must_use]
     pub fn reset() -> Self {
