@@ -31,6 +31,7 @@ setup-test:
 	@tests/tools/ukify.sh target/tools
 	@tests/tools/systemd-measure.sh target/tools
 	@tests/tools/virt-firmware.sh target/tools
+	@tests/tools/shim.sh target/tools
 
 build: setup
 	cargo build --release --locked

@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use signing::certificate::{Terms, self_signed};
+use signing::well_known::WELL_KNOWN;
 use signing::{KeyId, RsaKey, RsaPublicKey, SignError};
 
 use super::*;
@@ -256,4 +257,30 @@ fn a_signer_that_is_away_says_so() {
     let signer = Away(key(0).public_key().clone());
     let error = block_on(sign_program(&program, &signer, &certificate(0), &blobs.0)).unwrap_err();
     assert_eq!(error.blame(), Blame::Busy, "{error}");
+}
+
+#[test]
+fn what_microsoft_signed_is_believed_with_its_certificates_alone() {
+    let path = "../target/tools/shim.efi.signed";
+    let Ok(bytes) = fs_err::read(path) else {
+        println!("skipped: {path} is not there");
+        return;
+    };
+    let blobs = Blobs::default();
+    let shim = VirtualImage::from_bytes(bytes.clone());
+    // The signers are certified by certificates that are with the signatures, too.
+    let theirs: Vec<Certificate> =
+        WELL_KNOWN.iter().map(|known| Certificate::from_der(known.der).unwrap()).collect();
+    let found = block_on(signatures(&shim, &blobs.0)).unwrap();
+    let verify = |shim: &VirtualImage, trusted: &Certificate| {
+        block_on(verify_program(shim, trusted, &blobs.0)).is_ok()
+    };
+    assert!(found.iter().all(|signature| theirs.iter().any(|one| signature.certificates().contains(one))));
+    assert!(theirs.iter().any(|one| verify(&shim, one)) && !verify(&shim, &certificate(0)));
+    let mut changed = bytes;
+    changed[0x2000] ^= 1;
+    let changed = VirtualImage::from_bytes(changed);
+    assert!(!theirs.iter().any(|one| verify(&changed, one)));
+    let twice = block_on(sign_program(&shim, &key(0), &certificate(0), &blobs.0)).unwrap_err();
+    assert!(matches!(twice, SignProgramError::Program(ProgramError::Pe(PeError::SignedImage))), "{twice}");
 }

@@ -170,3 +170,25 @@ fn bytes_that_are_no_certificate_of_an_rsa_key_are_refused() {
     };
     assert!(matches!(Certificate::from_pem(&elliptic), Err(CertificateError::Key { .. })));
 }
+
+#[test]
+fn the_algorithm_must_be_the_one_that_is_signed() {
+    let made = certificate(&key(0));
+    let mut changed = made.to_der().to_vec();
+    // Behind the signed part: a sequence of the object and NULL. Without NULL it is two bytes shorter.
+    let at = 4 + made.tbs.len();
+    assert_eq!(
+        (changed[at..at + 2].to_vec(), changed[at + 13..at + 15].to_vec()),
+        (vec![0x30, 13], vec![5, 0])
+    );
+    changed.drain(at + 13..at + 15);
+    changed[at + 1] -= 2;
+    let len = u16::from_be_bytes([changed[2], changed[3]]) - 2;
+    changed[2..4].copy_from_slice(&len.to_be_bytes());
+    let changed = Certificate::from_der(&changed).unwrap();
+    assert_eq!(
+        (changed.tbs_digest(), changed.signature.clone()),
+        (made.tbs_digest(), made.signature.clone())
+    );
+    assert!(!changed.is_issued_by(&made) && made.is_issued_by(&made));
+}

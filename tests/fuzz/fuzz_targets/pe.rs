@@ -26,6 +26,19 @@ fn template() -> Vec<u8> {
     bytes
 }
 
+/// What is signed stays the same when a signature is attached.
+fn sign(stub: &[u8]) {
+    let image = VirtualImage::from_bytes(stub.to_vec());
+    let Ok(signed) = pe::attach_certificates(&image, stub, vec![1; 21]) else { return };
+    let head = signed.part(0..stub.len() as u64);
+    let [builder::Source::Inline(head)] = head.extents().iter().map(|extent| extent.source()).collect::<Vec<_>>()[..]
+    else {
+        return;
+    };
+    assert_eq!(pe::signed_bytes(&signed, head), pe::signed_bytes(&image, stub));
+    assert!(pe::certificates(head, signed.len()).unwrap().is_some());
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let mut stub = template();
     if stub.len() < bytes.len() {
@@ -33,6 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     stub.iter_mut().zip(bytes).for_each(|(to, from)| *to ^= from);
     drop(pe::dump(bytes));
+    sign(&stub);
     let added = Section { name: SectionName::new(".linux").unwrap(), content: VirtualImage::from_bytes("kernel") };
     let Ok(image) = pe::append_sections(&VirtualImage::from_bytes(stub.clone()), &stub, &[added], 1) else { return };
     let before = pe::sections(&stub).unwrap();
