@@ -1,6 +1,7 @@
 use signing::{HashAlgorithm, pcr};
 
 use super::*;
+use crate::judge::passes;
 
 fn sections(contents: &[(&str, &str)]) -> Vec<(SectionName, BankDigests)> {
     let section = |(name, content): &(&str, &str)| {
@@ -57,4 +58,41 @@ fn events_replay_to_the_values() {
         }
         assert_eq!(prediction.value().get(bank).as_bytes(), value);
     }
+}
+
+#[test]
+fn the_systemd_of_debian_bookworm_predicts_the_same() {
+    // It knows fewer sections than the one the recipes are judged by, but is the one of another release.
+    let contents: [(&str, &[u8]); 6] = [
+        (".linux", b"kernel"),
+        (".osrel", b"ID=talos\n"),
+        (".cmdline", b"console=tty0"),
+        (".initrd", b"initramfs"),
+        (".splash", b"BM"),
+        (".pcrpkey", b"-----BEGIN PUBLIC KEY-----\n"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let calculate = || {
+        let files = contents.map(|(name, _)| format!("--{0}={0}", &name[1..]));
+        let fixed = [
+            "calculate",
+            "--json=short",
+            "--phase=enter-initrd:leave-initrd:enter-machined",
+            "--bank=sha384",
+        ];
+        let arguments: Vec<&str> = fixed.into_iter().chain(files.iter().map(String::as_str)).collect();
+        passes("/lib/systemd/systemd-measure", &arguments, dir, b"")
+            .map(|text| String::from_utf8(text).unwrap())
+    };
+    for (name, content) in contents {
+        fs_err::write(dir.join(&name[1..]), content).unwrap();
+    }
+    let section =
+        |(name, content): (&str, &[u8])| (SectionName::new(name).unwrap(), BankDigests::of(content));
+    let expected = Prediction::of(&contents.map(section)).value().get(HashAlgorithm::Sha384).hex();
+    let Some(found) = calculate() else { return };
+    assert!(found.contains(&expected), "{found} does not say {expected}");
+    fs_err::write(dir.join("osrel"), "ID=other\n").unwrap();
+    assert!(!calculate().unwrap().contains(&expected));
 }
