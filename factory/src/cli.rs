@@ -3,6 +3,7 @@
 mod build;
 mod doctor;
 mod id;
+mod keys;
 mod release;
 mod serve;
 
@@ -46,6 +47,9 @@ enum Command {
     },
     /// Make a Talos release from a kernel, an initramfs and systemd's EFI files, and publish it.
     Release(Box<release::Arguments>),
+    /// Make, look at and hand out the keys that sign SecureBoot images.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Check the configuration and report all problems in it.
     CheckConfig(Settings),
     /// Print the configuration in force, and who said what.
@@ -145,6 +149,7 @@ fn run(command: Command) -> Outcome {
         Command::Build(arguments) => build::run(*arguments),
         Command::Id { file } => id::run(file.as_deref()),
         Command::Release(arguments) => release::run(*arguments),
+        Command::Keys(command) => keys::run(command),
         Command::CheckConfig(settings) => {
             settings.load()?;
             say("the configuration is valid\n")
