@@ -4,6 +4,7 @@ mod build;
 mod doctor;
 mod id;
 mod inspect;
+mod keys;
 mod release;
 mod serve;
 
@@ -49,6 +50,9 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Make a Talos release from a kernel, an initramfs and systemd's EFI files, and publish it.
     Release(Box<release::Arguments>),
+    /// Make, look at and hand out the keys that sign SecureBoot images.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Check the configuration and report all problems in it.
     CheckConfig(Settings),
     /// Print the configuration in force, and who said what.
@@ -149,6 +153,7 @@ fn run(command: Command) -> Outcome {
         Command::Id { file } => id::run(file.as_deref()),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Release(arguments) => release::run(*arguments),
+        Command::Keys(command) => keys::run(command),
         Command::CheckConfig(settings) => {
             settings.load()?;
             say("the configuration is valid\n")

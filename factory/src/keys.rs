@@ -5,63 +5,124 @@
 
 mod file;
 mod set;
+mod spec;
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
+use fs_err as fs;
+use futures::future::join_all;
 use schematics::{Blame, Blamed};
 
+use crate::signers::{Access, SignerSpec};
+
 pub use file::KeyFileError;
-pub use set::KeySet;
+pub use set::{KeySet, OpenSetError};
+pub use spec::{CertificateSpec, EnrolmentFiles, SetSpec};
 
 /// The sets a file names; none by default.
 #[derive(Debug, Clone, Default)]
 pub struct KeySets {
-    path: PathBuf,
-    sets: Vec<file::Set>,
+    sets: Vec<SetSpec>,
 }
 
 impl KeySets {
-    /// Reads a file of keys, YAML or JSON. Paths in it are relative to its directory.
+    /// Reads a file of keys, YAML or JSON. Paths in it are relative to its directory; keys it does not know are problems.
     ///
     /// # Errors
     /// All problems of the file at once.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
-        Ok(Self { path: path.to_owned(), sets: file::read(path)? })
+        file::read(path)
     }
 
-    /// Opens every set.
+    /// What the file says of each set, in its order.
+    #[must_use]
+    pub fn specs(&self) -> &[SetSpec] {
+        &self.sets
+    }
+
+    /// What works but should not stay as it is: files with private keys that every user of this machine can read.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let signers = self.sets.iter().flat_map(|set| [&set.secureboot, &set.pcr]);
+        let exposed = signers.filter_map(|spec| match spec {
+            SignerSpec::Pem(path) if readable_by_all(path) => Some(format!(
+                "every user of this machine can read the private key {}; `chmod 600` it",
+                path.display()
+            )),
+            _ => None,
+        });
+        let mut warnings: Vec<String> = exposed.collect();
+        warnings.sort();
+        warnings.dedup();
+        warnings
+    }
+
+    /// Opens every set, with what the environment of this process says about services and credentials.
     ///
     /// # Errors
-    /// When a key or a certificate of a set cannot be used.
+    /// All problems of all sets at once.
     pub async fn open(&self) -> Result<OpenKeySets, OpenKeysError> {
-        let mut opened = Vec::new();
-        for set in &self.sets {
-            let name = set.name.clone();
-            let failed = |source| OpenKeysError { name, path: self.path.clone(), source };
-            opened.push(Arc::new(set::open(set).await.map_err(failed)?));
+        self.open_with(&Access::of_process()).await
+    }
+
+    /// Opens every set: reaches all signers, reads the certificates, and checks that they belong together.
+    ///
+    /// # Errors
+    /// All problems of all sets at once.
+    pub async fn open_with(&self, access: &Access) -> Result<OpenKeySets, OpenKeysError> {
+        let (mut sets, mut problems) = (Vec::new(), Vec::new());
+        let opened = join_all(self.sets.iter().map(|spec| set::open(spec, access))).await;
+        for (spec, opened) in self.sets.iter().zip(opened) {
+            match opened {
+                Ok(set) => sets.push(Arc::new(set)),
+                Err(found) => {
+                    let named = |problem| SetProblem { set: spec.name.clone(), problem };
+                    problems.extend(found.into_iter().map(named));
+                }
+            }
         }
-        Ok(OpenKeySets { sets: opened })
+        if problems.is_empty() { Ok(OpenKeySets { sets }) } else { Err(OpenKeysError { problems }) }
     }
 }
 
-/// A set cannot be used.
+fn readable_by_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0)
+}
+
+/// Sets of keys that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the set `{name}` of keys in {path} cannot be used")]
+#[error("keys cannot be used:{}", lines(problems))]
 pub struct OpenKeysError {
+    /// What is wrong, never nothing.
+    pub problems: Vec<SetProblem>,
+}
+
+/// A problem of one set.
+#[derive(Debug)]
+pub struct SetProblem {
     /// The set.
-    name: String,
-    /// The file that names it.
-    path: PathBuf,
-    /// What is wrong with it.
-    #[source]
-    source: set::OpenSetError,
+    pub set: String,
+    /// Its problem.
+    pub problem: OpenSetError,
+}
+
+impl fmt::Display for SetProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "set `{}`: {}", self.set, crate::log::chain(&self.problem))
+    }
 }
 
 impl Blamed for OpenKeysError {
     fn blame(&self) -> Blame {
-        self.source.blame()
+        Blame::Ours
     }
+}
+
+fn lines<T: fmt::Display>(problems: &[T]) -> String {
+    problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
 /// Sets whose signers answer.
@@ -104,3 +165,6 @@ impl OpenKeySets {
         self.sets.iter()
     }
 }
+
+#[cfg(test)]
+mod tests;

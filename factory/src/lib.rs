@@ -13,4 +13,5 @@ pub mod log;
 pub mod metrics;
 pub mod register;
 pub mod release;
+pub mod signers;
 pub mod start;

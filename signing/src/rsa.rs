@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{
     KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
     RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding,
@@ -44,6 +44,17 @@ impl RsaPublicKey {
         let info = SubjectPublicKeyInfoRef::from_der(&spki).map_err(|_| refused())?;
         let pkcs1 = info.subject_public_key.as_bytes().ok_or_else(refused)?.to_vec();
         Ok(Self { spki, pkcs1 })
+    }
+
+    /// A key from its modulus and its public exponent, both as big-endian numbers; zeros in front do not matter.
+    ///
+    /// # Errors
+    /// When they make no key of a size that is used.
+    pub fn from_components(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
+        let components = PublicKeyComponents { n: trimmed(modulus), e: trimmed(exponent) };
+        let refused = |_| KeyError::Kind { label: SPKI, expected: KIND };
+        let spki: PublicKeyX509Der<'_> = components.as_der().map_err(refused)?;
+        Self::from_der(spki.as_ref())
     }
 
     /// Reads the first `PUBLIC KEY` block of a PEM text.
@@ -88,6 +99,11 @@ impl RsaPublicKey {
         let key = ParsedPublicKey::new(verification(digest.algorithm()), &self.spki).map_err(|_| refused)?;
         key.verify_digest_sig(digest.value(), signature).map_err(|_| refused)
     }
+}
+
+fn trimmed(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
 }
 
 fn verification(algorithm: HashAlgorithm) -> &'static RsaParameters {

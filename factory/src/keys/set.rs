@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use builder::plan::CanonicalWriter;
@@ -10,20 +10,21 @@ use fs_err as fs;
 use schematics::{Blame, Blamed, Digest};
 use signing::auth::Variable;
 use signing::enrolment::{Enrolment, EnrolmentError, OwnFiles};
-use signing::{Certificate, CertificateError, KeyError, RsaKey, Signer};
+use signing::{Certificate, CertificateError, KeyId, Signer};
 use url::Url;
-use zeroize::Zeroizing;
 
-use super::file::{EnrolmentFiles, Set};
+use super::spec::{CertificateSpec, EnrolmentFiles, SetSpec};
+use crate::signers::{self, Access, OpenSignerError, SignerSpec};
 
-/// The longest file to enrol that is read; a database with all certificates has some kilobytes.
-const MAX_AUTH: u64 = 2 << 20;
+/// The longest file that is read; a database with all certificates has some kilobytes.
+const MAX_FILE: u64 = 2 << 20;
 
 /// The keys that sign for somebody.
 pub struct KeySet {
     name: String,
     url: Option<String>,
-    host: Option<String>,
+    /// How clients may name the host.
+    hosts: Option<[String; 2]>,
     secureboot: Arc<dyn Signer>,
     certificate: Certificate,
     pcr: Arc<dyn Signer>,
@@ -42,45 +43,55 @@ impl fmt::Debug for KeySet {
 
 /// Why a set cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OpenSetError {
+pub enum OpenSetError {
+    /// A signer does not open.
+    #[error(transparent)]
+    Signer(#[from] OpenSignerError),
     /// A file cannot be read.
     #[error("cannot read a file of it")]
     Read(#[from] io::Error),
-    /// A key file has no key that can be used.
-    #[error("{path} cannot be used")]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: KeyError,
-    },
-    /// A certificate file has none that can be used.
-    #[error("{path} cannot be used")]
+    /// The certificate is none that firmware could use.
+    #[error("the certificate {place} cannot be used")]
     Certificate {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        place: String,
         /// Why.
         #[source]
         source: CertificateError,
     },
     /// There is no certificate.
-    #[error("there is no certificate for its SecureBoot key: name one as `certificate`")]
-    NoCertificate,
+    #[error("there is no certificate with the SecureBoot key {signer}: name one as `certificate`")]
+    NoCertificate {
+        /// Where the key is.
+        signer: SignerSpec,
+    },
     /// The files to enrol are none.
     #[error("its files to enrol cannot be used")]
     Enrolment(#[from] EnrolmentError),
     /// The certificate is for another key.
-    #[error("the certificate of {subject} is not for the SecureBoot key: it is for another key")]
+    #[error("the certificate of {subject} is for the key {certified}, but {signer} signs with {signs}")]
     OtherKey {
         /// Whom the certificate is for.
         subject: String,
+        /// The key it is for.
+        certified: KeyId,
+        /// Where the SecureBoot key is.
+        signer: SignerSpec,
+        /// The key that is there.
+        signs: KeyId,
     },
 }
 
 impl Blamed for OpenSetError {
     fn blame(&self) -> Blame {
-        Blame::Ours
+        match self {
+            Self::Signer(error) => error.blame(),
+            Self::Read(_)
+            | Self::Certificate { .. }
+            | Self::NoCertificate { .. }
+            | Self::Enrolment(_)
+            | Self::OtherKey { .. } => Blame::Ours,
+        }
     }
 }
 
@@ -129,41 +140,76 @@ impl KeySet {
 
     /// Whether it is for requests to a host, as in a `Host` header. Upper and lower case are the same.
     pub(super) fn serves(&self, host: &str) -> bool {
-        self.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host))
+        self.hosts.iter().flatten().any(|own| own.eq_ignore_ascii_case(host))
     }
 }
 
-pub(super) async fn open(set: &Set) -> Result<KeySet, OpenSetError> {
-    let secureboot = key(&set.secureboot)?;
-    let pcr = key(&set.pcr)?;
-    let path = set.certificate.as_deref().ok_or(OpenSetError::NoCertificate)?;
-    let certificate = Certificate::from_pem(&fs::read_to_string(path)?)
-        .map_err(|source| OpenSetError::Certificate { path: path.to_owned(), source })?;
+/// Opens what a file says of a set.
+///
+/// # Errors
+/// All problems of the set at once.
+pub(super) async fn open(spec: &SetSpec, access: &Access) -> Result<KeySet, Vec<OpenSetError>> {
+    let (secureboot, certificate, pcr) = futures::join!(
+        signers::open(&spec.secureboot, access),
+        certificate(spec, access),
+        signers::open(&spec.pcr, access),
+    );
+    let mut problems = Vec::new();
+    let secureboot = noted(secureboot.map_err(OpenSetError::from), &mut problems);
+    let certificate = noted(certificate, &mut problems);
+    let pcr = noted(pcr.map_err(OpenSetError::from), &mut problems);
+    let enrolment = noted(spec.enroll.as_ref().map(own_enrolment).transpose(), &mut problems);
+    let (Some(secureboot), Some(certificate), Some(pcr), Some(enrolment)) =
+        (secureboot, certificate, pcr, enrolment)
+    else {
+        return Err(problems);
+    };
     if !certificate.belongs_to(secureboot.public_key()) {
-        return Err(OpenSetError::OtherKey { subject: certificate.subject().to_owned() });
+        return Err(vec![OpenSetError::OtherKey {
+            subject: certificate.subject().to_owned(),
+            certified: certificate.public_key().id(),
+            signer: spec.secureboot.clone(),
+            signs: secureboot.public_key().id(),
+        }]);
     }
-    let enrolment = set.enroll.as_ref().map(own_enrolment).transpose()?.flatten();
+    let enrolment = enrolment.flatten();
     let identity = identity(&certificate, pcr.as_ref(), enrolment.as_deref());
-    let host = set.url.as_ref().and_then(host);
-    let url = set.url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
-    Ok(KeySet { name: set.name.clone(), url, host, secureboot, certificate, pcr, enrolment, identity })
+    let hosts = spec.url.as_ref().map(hosts);
+    let url = spec.url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    Ok(KeySet { name: spec.name.clone(), url, hosts, secureboot, certificate, pcr, enrolment, identity })
 }
 
-fn key(path: &Path) -> Result<Arc<dyn Signer>, OpenSetError> {
-    let text = Zeroizing::new(fs::read_to_string(path)?);
-    let key = RsaKey::from_pem(&text);
-    Ok(Arc::new(key.map_err(|source| OpenSetError::Key { path: path.to_owned(), source })?))
+fn noted<T>(result: Result<T, OpenSetError>, problems: &mut Vec<OpenSetError>) -> Option<T> {
+    result.map_err(|problem| problems.push(problem)).ok()
+}
+
+async fn certificate(spec: &SetSpec, access: &Access) -> Result<Certificate, OpenSetError> {
+    let (text, place) = match &spec.certificate {
+        Some(place @ CertificateSpec::File(path)) => {
+            (String::from_utf8_lossy(&read(path)?).into_owned(), place.to_string())
+        }
+        Some(place @ CertificateSpec::Acm(arn)) => {
+            (signers::acm_certificate(arn, access).await?, place.to_string())
+        }
+        None => {
+            let found = signers::certificate(&spec.secureboot, access).await?;
+            let missing = || OpenSetError::NoCertificate { signer: spec.secureboot.clone() };
+            (found.ok_or_else(missing)?, spec.secureboot.to_string())
+        }
+    };
+    Certificate::from_pem(&text).map_err(|source| OpenSetError::Certificate { place, source })
 }
 
 fn own_enrolment(files: &EnrolmentFiles) -> Result<Option<Arc<Enrolment>>, OpenSetError> {
-    let own = OwnFiles { pk: read(&files.pk)?, kek: read(&files.kek)?, db: read(&files.db)? };
+    let own =
+        OwnFiles { pk: Some(read(&files.pk)?), kek: Some(read(&files.kek)?), db: Some(read(&files.db)?) };
     Ok(Enrolment::from_files(own)?.map(Arc::new))
 }
 
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MAX_AUTH).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    fs::File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn identity(certificate: &Certificate, pcr: &dyn Signer, enrolment: Option<&Enrolment>) -> Digest {
@@ -174,8 +220,13 @@ fn identity(certificate: &Certificate, pcr: &dyn Signer, enrolment: Option<&Enro
     Digest::of(&out.finish())
 }
 
-/// The host, and the port unless it is the usual one: what clients put into `Host`.
-fn host(url: &Url) -> Option<String> {
-    let host = url.host_str()?;
-    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+/// The host, and the port unless it is the usual one: what most clients put into `Host`.
+pub(super) fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn hosts(url: &Url) -> [String; 2] {
+    let port = url.port_or_known_default().unwrap_or_default();
+    [host(url), format!("{}:{port}", url.host_str().unwrap_or_default())]
 }
