@@ -168,9 +168,11 @@ fn read_list(bytes: &[u8], number: usize) -> Result<(SignatureList, &[u8]), EslE
     let (lengths, _) = lengths.split_first_chunk::<12>().ok_or_else(|| truncated(LIST_HEADER))?;
     let [list_len, header_len, entry_len] = lengths_of(lengths);
     let (list, behind) = bytes.split_at_checked(list_len).ok_or_else(|| truncated(list_len))?;
+    let short = |needed| EslError::Truncated { number, needed, len: list_len };
     let needed = LIST_HEADER.saturating_add(header_len);
-    let body = list.get(LIST_HEADER..).unwrap_or_default();
-    let (header, body) = body.split_at_checked(header_len).ok_or_else(|| truncated(needed))?;
+    // A list that claims to be shorter than its header would be read again and again.
+    let body = list.get(LIST_HEADER..).ok_or_else(|| short(LIST_HEADER))?;
+    let (header, body) = body.split_at_checked(header_len).ok_or_else(|| short(needed))?;
     if entry_len < OWNER || body.len() % entry_len != 0 {
         return Err(EslError::Lengths { number, entry: entry_len, len: body.len() });
     }

@@ -63,7 +63,9 @@ fn damaged_lists_are_refused() {
         SignatureDatabase::from_bytes(&bytes).unwrap_err()
     };
     assert!(matches!(changed(16, u32::MAX), EslError::Truncated { number: 1, .. }));
-    assert!(matches!(changed(16, 0), EslError::Truncated { number: 1, .. }));
+    for len in [0, 27] {
+        assert_eq!(changed(16, len), EslError::Truncated { number: 1, needed: 28, len: len as usize });
+    }
     assert!(matches!(changed(20, u32::MAX), EslError::Truncated { number: 1, .. }));
     assert!(matches!(changed(24, 0), EslError::Lengths { number: 1, entry: 0, .. }));
     assert!(matches!(changed(24, 26), EslError::Lengths { entry: 26, .. }));
