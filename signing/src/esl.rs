@@ -169,7 +169,7 @@ fn read_list(bytes: &[u8], number: usize) -> Result<(SignatureList, &[u8]), EslE
     let [list_len, header_len, entry_len] = lengths_of(lengths);
     let (list, behind) = bytes.split_at_checked(list_len).ok_or_else(|| truncated(list_len))?;
     let needed = LIST_HEADER.saturating_add(header_len);
-    let body = list.get(LIST_HEADER..).unwrap_or_default();
+    let body = list.get(LIST_HEADER..).ok_or_else(|| truncated(LIST_HEADER))?;
     let (header, body) = body.split_at_checked(header_len).ok_or_else(|| truncated(needed))?;
     if entry_len < OWNER || body.len() % entry_len != 0 {
         return Err(EslError::Lengths { number, entry: entry_len, len: body.len() });
