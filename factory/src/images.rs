@@ -4,6 +4,7 @@ mod assemble;
 mod error;
 mod grub;
 mod index;
+mod measurements;
 mod plan;
 mod request;
 mod secure;

@@ -12,7 +12,6 @@ mod time;
 
 use std::fmt;
 
-use der::asn1::ObjectIdentifier;
 use schematics::{Blame, Blamed};
 use uuid::{Uuid, uuid};
 
@@ -20,7 +19,7 @@ use crate::certificate::Certificate;
 use crate::esl::{EslError, SignatureDatabase};
 use crate::hash::HashAlgorithm;
 use crate::key::VerifyError;
-use crate::pkcs7::{self, Content, Detached, Pkcs7Error, Pkcs7ReadError};
+use crate::pkcs7::{self, Content, DATA, Detached, Pkcs7Error, Pkcs7ReadError};
 use crate::signer::Signer;
 
 pub use time::EfiTime;
@@ -34,8 +33,6 @@ const ATTRIBUTES: u32 = 0x27;
 const REVISION: u16 = 0x0200;
 const UEFI_GUID: u16 = 0x0ef1;
 const CERTIFICATE_HEADER: usize = 24;
-/// What the signature is about is called just "data".
-const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 
 /// A variable that decides what firmware believes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

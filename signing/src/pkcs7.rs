@@ -25,6 +25,9 @@ use structure::{
 pub use detached::{Detached, read_detached};
 pub use read::{MAX_PKCS7, Pkcs7ReadError, Signed, read};
 
+/// Plain bytes, as the kind of a content.
+pub(crate) const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+
 /// What a signature is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Content<'a> {
@@ -108,6 +111,20 @@ pub async fn signed_data(
 pub fn content_info(signed_data: &[u8]) -> Result<Vec<u8>, Pkcs7Error> {
     let content = AnyRef::from_der(signed_data)?;
     Ok(ContentInfo { kind: SIGNED_DATA, content: Some(content) }.to_der()?)
+}
+
+/// A detached signature of `message` (CMS, RFC 5652), as it stands in a file beside it: what `openssl cms -verify` takes.
+///
+/// # Errors
+/// As [`signed_data`].
+pub async fn sign_detached(
+    signer: &dyn Signer,
+    certificate: &Certificate,
+    message: &[u8],
+) -> Result<Vec<u8>, Pkcs7Error> {
+    let digest = HashAlgorithm::Sha256.hash(message);
+    let content = Content { kind: DATA, embedded: None, digest: &digest };
+    content_info(&signed_data(signer, certificate, &content).await?)
 }
 
 fn attributes(content: &Content<'_>) -> der::Result<Attributes> {

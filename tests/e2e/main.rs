@@ -18,6 +18,7 @@ mod images;
 mod initramfs;
 mod isos;
 mod judges;
+mod measurements;
 mod operations;
 mod pages;
 mod schematics;

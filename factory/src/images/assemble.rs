@@ -1,6 +1,7 @@
 //! From a plan to an image: inputs are cooked, everything else is laid out.
 
 use builder::plan::{Enrolment, Kind, Plan};
+use builder::recipe::addon::{self, AddonInputs};
 use builder::recipe::iso::{self, Enroll, IsoInputs, IsoLayout};
 use builder::recipe::uki::{self, UkiInputs};
 use builder::tree::Tree;
@@ -57,6 +58,9 @@ impl Images {
         schematic: &Schematic,
     ) -> Result<VirtualImage, OpenError> {
         let plan = &planned.plan;
+        if let Some(report) = &plan.report {
+            return self.measurements(planned, schematic, report).await;
+        }
         if plan.kind == Kind::Cmdline {
             return Ok(VirtualImage::from_bytes(plan.cmdline.clone()));
         }
@@ -67,7 +71,7 @@ impl Images {
         match plan.kind {
             Kind::Kernel | Kind::Cmdline | Kind::Initramfs => Ok(parts.initramfs),
             Kind::Uki => self.uki(planned, &parts).await,
-            Kind::Addon => Err(OpenError::NotMade { what: "add-ons" }),
+            Kind::Addon => self.addon(planned, &parts).await,
             Kind::UefiIso => self.iso(IsoLayout::UefiOnly, planned, &parts).await,
             Kind::HybridIso => self.iso(IsoLayout::Hybrid, planned, &parts).await,
             Kind::GrubIso => self.iso(IsoLayout::Grub, planned, &parts).await,
@@ -136,6 +140,17 @@ impl Images {
         }
     }
 
+    /// The add-on, signed where the plan says so.
+    pub(super) async fn addon(&self, planned: &Planned, parts: &Parts) -> Result<VirtualImage, OpenError> {
+        let microcode = parts.microcode()?;
+        let addon = addon::lay_out(&addon_inputs(&planned.plan, microcode.as_ref()));
+        let addon = addon.map_err(OpenError::layout)?;
+        match &planned.keys {
+            Some(keys) => self.sign(&addon, keys).await,
+            None => Ok(addon),
+        }
+    }
+
     async fn iso(
         &self,
         layout: IsoLayout,
@@ -189,6 +204,12 @@ impl Parts {
     pub(super) fn microcode(&self) -> Result<Option<VirtualImage>, OpenError> {
         self.layers.microcode_archive().map_err(OpenError::layout)
     }
+}
+
+/// What an add-on is made of. It fits every kernel: it has no part of one.
+pub(super) fn addon_inputs<'a>(plan: &'a Plan, microcode: Option<&'a VirtualImage>) -> AddonInputs<'a> {
+    let (arch, cmdline) = (plan.arch, plan.cmdline.as_str());
+    AddonInputs { arch, cmdline, microcode, kernel_release: None, timestamp: EPOCH }
 }
 
 fn needed(blob: Option<Blob>, name: &'static str) -> Result<Blob, OpenError> {

@@ -34,7 +34,7 @@ fn of_addon(addon: &Inspected) -> Document {
 fn of_image(image: &Inspected, found: &[Inspected], keys: &KeyVariables) -> Option<Document> {
     let path = image.program.path.to_ascii_lowercase();
     let loader = found.iter().find(|one| {
-        one.program.kind == ProgramKind::BootLoader
+        matches!(one.program.kind, ProgramKind::BootLoader | ProgramKind::Other)
             && one.program.path.to_ascii_lowercase().starts_with(REMOVABLE)
     });
     let addons = addons(&path, found);
