@@ -10,7 +10,8 @@ RUN_PACKAGES := build-essential ca-certificates kmod grub-common grub-pc-bin gru
 	cpio zstd xz-utils squashfs-tools openssl
 TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra ovmf qemu-efi-aarch64 \
 	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-jsonschema python3-pefile python3-venv jq curl \
-	dnsmasq-base iproute2 skopeo docker-registry sbsigntool pesign osslsigncode efitools systemd file
+	dnsmasq-base iproute2 skopeo docker-registry sbsigntool pesign osslsigncode efitools systemd file \
+	swtpm swtpm-tools tpm2-tools
 
 FACTORY := target/release/factory
 REFERENCE := target/reference
@@ -20,7 +21,7 @@ export FACTORY_DATA ?= ./data
 GRUB := target/tools/grub
 export FACTORY_GRUB_MODULES ?= /usr/lib/grub,$(abspath $(GRUB))
 
-.PHONY: setup setup-test build reference run test test-boot bench clean
+.PHONY: setup setup-test build reference run test test-boot test-secureboot bench clean
 
 setup:
 	@SUDO="$(SUDO)" tests/install.sh $(RUN_PACKAGES)
@@ -32,6 +33,7 @@ setup-test:
 	@tests/tools/systemd-measure.sh target/tools
 	@tests/tools/virt-firmware.sh target/tools
 	@tests/tools/shim.sh target/tools
+	@tests/tools/tpm-tools.sh target/tools
 
 build: setup
 	cargo build --release --locked
@@ -47,6 +49,9 @@ test: setup-test reference
 
 test-boot: setup-test reference
 	tests/test.sh boot
+
+test-secureboot: setup-test reference
+	tests/test.sh secureboot
 
 bench: setup-test reference
 	tests/bench/run.sh

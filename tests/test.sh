@@ -1,8 +1,9 @@
 #!/bin/bash
 # Runs the tests and ends with one line: N passed, N failed, N skipped.
 #
-#   tests/test.sh all    formatting, lints, every test, fuzzing, boots
-#   tests/test.sh boot   the boots in QEMU alone
+#   tests/test.sh all          formatting, lints, every test, fuzzing, boots
+#   tests/test.sh boot         the boots in QEMU alone
+#   tests/test.sh secureboot   SecureBoot and measured boot in QEMU alone
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -43,6 +44,7 @@ case ${1:-} in
     step lints cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
     suite tests cargo test --workspace --locked --no-fail-fast -- --quiet
     suite boot cargo test --locked -p tests --features boot --test boot -- --test-threads=2
+    suite secureboot cargo test --locked -p tests --features boot --test secureboot -- --test-threads=2
     for target in tests/fuzz/fuzz_targets/*.rs; do
       step "fuzz $(basename "$target" .rs)" tests/fuzz/run.sh "$(basename "$target" .rs)" 20
     done
@@ -50,8 +52,11 @@ case ${1:-} in
   boot)
     suite boot cargo test --locked -p tests --features boot --test boot -- --test-threads=2
     ;;
+  secureboot)
+    suite secureboot cargo test --locked -p tests --features boot --test secureboot -- --test-threads=2
+    ;;
   *)
-    echo "usage: $0 all|boot" >&2
+    echo "usage: $0 all|boot|secureboot" >&2
     exit 2
     ;;
 esac

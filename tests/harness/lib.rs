@@ -4,11 +4,14 @@
 //! [`Failure::Missing`], which [`or_skip`] turns into a skipped test.
 
 pub mod esp;
+pub mod event_log;
 pub mod failure;
 pub mod file_server;
 pub mod http;
+pub mod iso;
 pub mod keys;
 pub mod netns;
+pub mod pair;
 pub mod qemu;
 pub mod reference;
 pub mod release;

@@ -7,7 +7,11 @@ mod arguments;
 mod ending;
 mod firmware;
 mod permit;
+mod refusals;
 mod run;
+mod task;
+mod tpm;
+pub mod vars;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,6 +19,9 @@ use schematics::Arch;
 
 pub use ending::{Boot, Ending};
 pub use firmware::Firmware;
+pub use refusals::Refusal;
+pub use tpm::Tpm;
+pub use vars::Vars;
 
 use crate::{Failure, netns::Netns};
 
@@ -76,6 +83,12 @@ pub struct Machine {
     memory: u32,
     limit: Duration,
     stops: Vec<String>,
+    secure: Option<Vars>,
+    kept: Option<PathBuf>,
+    tpm: Option<Tpm>,
+    task: Option<String>,
+    state: Option<PathBuf>,
+    reboots: bool,
 }
 
 impl Machine {
@@ -107,6 +120,12 @@ impl Machine {
             memory: MEMORY,
             limit: LIMIT,
             stops: Vec::new(),
+            secure: None,
+            kept: None,
+            tpm: None,
+            task: None,
+            state: None,
+            reboots: false,
         }
     }
 
@@ -145,10 +164,60 @@ impl Machine {
         self
     }
 
+    /// Firmware that knows SecureBoot, with these variables; on amd64 only system management mode may write them.
+    #[must_use]
+    pub fn secure(mut self, vars: Vars) -> Self {
+        self.firmware = Firmware::Uefi;
+        self.secure = Some(vars);
+        self
+    }
+
+    /// Copies the variable store to `path` when the machine has ended, for [`vars::read`].
+    #[must_use]
+    pub fn keep_variables(mut self, path: PathBuf) -> Self {
+        self.kept = Some(path);
+        self
+    }
+
+    /// Gives the machine a TPM, which firmware measures into.
+    #[must_use]
+    pub fn tpm(mut self, tpm: &Tpm) -> Self {
+        self.tpm = Some(tpm.clone());
+        self
+    }
+
+    /// A shell script the guest runs with the programs of `tests/tools/tpm-tools.sh` before it reports; see
+    /// `tests/reference/README.md`. It comes on a disk, so nothing of it is measured. [`Boot::task`] is what it prints.
+    #[must_use]
+    pub fn task(mut self, script: impl Into<String>) -> Self {
+        self.task = Some(script.into());
+        self
+    }
+
+    /// A file as a writable disk that the task finds as `$STATE`.
+    #[must_use]
+    pub fn state(mut self, disk: PathBuf) -> Self {
+        self.state = Some(disk);
+        self
+    }
+
+    /// Lets the guest restart the machine, as enrolment does, instead of ending it there.
+    #[must_use]
+    pub fn may_reboot(mut self) -> Self {
+        self.reboots = true;
+        self
+    }
+
+    /// How many things the firmware may try to boot.
+    fn options(&self) -> usize {
+        self.media.len() + usize::from(!matches!(self.network, Network::None))
+    }
+
     /// Boots the machine and waits for its facts.
     ///
     /// At most one machine per processor runs at a time in this process. A guest that dies of the timer panic TCG is
-    /// known for is started again, twice at most.
+    /// known for is started again, twice at most. What the firmware refused before something booted is in
+    /// [`Boot::refusals`]; when it refuses everything, the run ends as [`Ending::Refused`].
     ///
     /// # Errors
     /// [`Failure::Missing`] when QEMU or the firmware is not installed, [`Failure::Guest`] when the machine ends, fails or

@@ -53,6 +53,18 @@ pub fn grub_modules(platform: &str) -> Result<PathBuf, Failure> {
         })
 }
 
+/// A file that `make setup-test` makes.
+///
+/// # Errors
+/// [`Failure::Missing`] when it did not.
+pub fn made(name: &str) -> Result<PathBuf, Failure> {
+    let path = PathBuf::from(OWN_DIR).join(name);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(Failure::Missing { what: path.display().to_string(), hint: "make setup-test".to_owned() })
+}
+
 /// Runs a program to its end and returns what it wrote.
 ///
 /// # Errors

@@ -29,7 +29,7 @@ make_rootfs() {
   cp -a "$base_modules/lib/modules/$kver" "$root/usr/lib/modules/"
   echo "firmware of the base, hidden when an extension brings firmware" > "$root/usr/lib/firmware/reference-base.txt"
   install -m 0755 "$here/guest/pid1" "$root/usr/bin/init"
-  for part in console.sh json.sh facts.sh; do
+  for part in console.sh json.sh tpm.sh task.sh facts.sh; do
     install -m 0644 "$here/guest/$part" "$root/usr/lib/reference/$part"
   done
   printf 'NAME="Reference"\nID=reference\nVERSION_ID=%s\nARCHITECTURE=%s\nPRETTY_NAME="Reference (%s)"\n' "$1" "$2" "$1" > "$root/etc/os-release"
@@ -48,10 +48,12 @@ pack_squashfs() {
 make_initramfs() {
   mkdir -p "$1/lib/modules"
   install -m 0755 "$here/guest/init" "$1/init"
-  install -m 0644 "$here/guest/console.sh" "$1/lib/console.sh"
+  for part in console.sh tpm.sh; do
+    install -m 0644 "$here/guest/$part" "$1/lib/$part"
+  done
   install -m 0755 "$work/unpacked/$2/busybox-static/bin/busybox" "$1/lib/busybox"
   # shellcheck disable=SC2086
-  module_closure $INIT_MODULES | while read -r path; do
+  module_closure $INIT_MODULES $TPM_MODULES | while read -r path; do
     cp "$all_modules/lib/modules/$kver/$path" "$1/lib/modules/"
     basename "$path"
   done > "$work/order"

@@ -3,9 +3,12 @@
 # What the base knows without any extension; dependencies are added. UDP tunnels are here so that the module extension
 # needs a module of the base.
 BASE_MODULES="loop squashfs overlay efivarfs isofs vfat nls_cp437 nls_ascii nls_utf8 virtio_pci virtio_mmio virtio_blk
- virtio_scsi virtio_net sd_mod sr_mod ahci nvme dm_mod dm_verity ext4 xfs tpm_tis udp_tunnel ip6_udp_tunnel"
+ virtio_scsi virtio_net sd_mod sr_mod ahci nvme dm_mod dm_verity dm_crypt algif_skcipher xts ext4 xfs tpm_tis
+ udp_tunnel ip6_udp_tunnel"
 # What the initramfs must load before it has a root file system.
 INIT_MODULES="loop squashfs overlay"
+# And, where it is not built in, to measure.
+TPM_MODULES=tpm_tis
 
 # Sets: kernel_dir, kver.
 find_kernel() {

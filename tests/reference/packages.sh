@@ -48,10 +48,19 @@ apt_private() { APT_CONFIG=$apt/apt.conf "$@"; }
 
 # Unpacks packages of these suites into $work/unpacked: for programs this Debian has not, without installing them.
 unpack_packages() {
+  read_lists
+  unpack_known "$@"
+}
+
+# What there is, in both releases.
+read_lists() {
   private_apt
   mirror=$(host_mirror || true)
-  say "fetching from ${mirror:-$FALLBACK_MIRROR}: $*"
+  say "fetching from ${mirror:-$FALLBACK_MIRROR}"
   update_from "${mirror:-$FALLBACK_MIRROR}" || update_from "$FALLBACK_MIRROR" || die "cannot read the package lists of $FALLBACK_MIRROR"
+}
+
+unpack_known() {
   (cd "$apt/debs" && apt_private apt-get download -qq "$@" >&2) || die "cannot download: $*"
   for deb in "$apt"/debs/*.deb; do dpkg-deb -x "$deb" "$work/unpacked"; done
 }

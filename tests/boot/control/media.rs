@@ -6,7 +6,7 @@ use std::{
 };
 
 use schematics::Arch;
-use tests::{Failure, esp, reference::Inputs, tool};
+use tests::{Failure, esp, iso, reference::Inputs, tool};
 
 use crate::uki;
 
@@ -82,7 +82,7 @@ impl<'a> Media<'a> {
     /// An ISO without BIOS boot: an EFI system partition that El Torito and the GPT both point at.
     pub(crate) fn uefi_iso(&self) -> Result<PathBuf, Failure> {
         let esp = self.esp()?;
-        self.xorriso("uefi.iso", &[], &esp, &["-e", "--interval:appended_partition_2:all::", "-no-emul-boot"])
+        self.xorriso("uefi.iso", &[], &esp, &iso::UEFI)
     }
 
     /// A hybrid ISO with GRUB for BIOS.
@@ -122,18 +122,10 @@ impl<'a> Media<'a> {
         )
     }
 
+    /// The root of the ISO, its name, and what boots it.
     fn xorriso(&self, name: &str, mbr: &[&str], esp: &Path, boot: &[&str]) -> Result<PathBuf, Failure> {
-        let root = self.dir.join("iso");
-        fs::create_dir_all(&root).map_err(Failure::io("create", &root))?;
         let iso = self.dir.join(name);
-        let (out, esp, root) = (text(&iso), text(esp), text(&root));
-        let mut args = vec!["-as", "mkisofs", "-quiet", "-V", "CONTROL", "-r", "-J", "-o", &out];
-        args.extend(mbr);
-        args.extend(["-partition_offset", "16", "-appended_part_as_gpt", "-append_partition", "2"]);
-        args.extend(["C12A7328-F81F-11D2-BA4B-00A0C93EC93B", &esp, "-c", "boot.cat"]);
-        args.extend(boot);
-        args.push(&root);
-        tool::run("xorriso", "xorriso", args)?;
+        iso::write(&iso, &self.dir.join("iso"), esp, mbr, boot)?;
         Ok(iso)
     }
 }

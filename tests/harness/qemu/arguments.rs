@@ -7,7 +7,7 @@ use std::{
 
 use schematics::Arch;
 
-use super::{Firmware, Machine, Medium, Network, firmware::Flash};
+use super::{Firmware, Machine, Medium, Network, firmware::Flash, task::Disks, tpm::Emulator};
 
 /// The program for an architecture, and its package.
 pub(super) fn program(arch: Arch) -> (&'static str, &'static str) {
@@ -17,11 +17,21 @@ pub(super) fn program(arch: Arch) -> (&'static str, &'static str) {
     }
 }
 
-/// All arguments of a machine that logs its first serial port to `serial`.
-pub(super) fn arguments(machine: &Machine, flash: Option<&Flash>, serial: &Path) -> Vec<OsString> {
+/// What was prepared for one run.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    pub(super) flash: Option<&'a Flash>,
+    pub(super) disks: &'a Disks,
+    pub(super) tpm: Option<&'a Emulator<'a>>,
+    /// Where the first serial port is logged.
+    pub(super) serial: &'a Path,
+}
+
+/// All arguments of a machine.
+pub(super) fn arguments(machine: &Machine, parts: &Parts<'_>) -> Vec<OsString> {
     let mut list = Arguments(Vec::new());
-    list.machine(machine, serial);
-    if let Some(flash) = flash {
+    list.machine(machine, parts.serial);
+    if let Some(flash) = parts.flash {
         list.option("-drive", "if=pflash,format=raw,unit=0,readonly=on,file=", &flash.code);
         list.option("-drive", "if=pflash,format=raw,unit=1,file=", &flash.vars);
     }
@@ -34,6 +44,10 @@ pub(super) fn arguments(machine: &Machine, flash: Option<&Flash>, serial: &Path)
         list.medium(machine.arch, index, medium);
     }
     list.network(machine);
+    list.disks(parts.disks);
+    if let Some(tpm) = parts.tpm {
+        list.tpm(machine.arch, tpm.socket());
+    }
     list.0
 }
 
@@ -52,18 +66,27 @@ impl Arguments {
     }
 
     fn machine(&mut self, machine: &Machine, serial: &Path) {
-        let (board, cpu) = match machine.arch {
-            Arch::Amd64 => ("q35", "max,-cx16"),
-            Arch::Arm64 => ("virt", "cortex-a57"),
+        let (board, cpu) = match (machine.arch, &machine.secure) {
+            (Arch::Amd64, None) => ("q35", "max,-cx16"),
+            (Arch::Amd64, Some(_)) => ("q35,smm=on", "max,-cx16"),
+            (Arch::Arm64, _) => ("virt", "cortex-a57"),
         };
         self.pair("-machine", board);
+        if machine.arch == Arch::Amd64 && machine.secure.is_some() {
+            // Only system management mode writes the flash; that mode does not survive a suspend to RAM.
+            self.pair("-global", "driver=cfi.pflash01,property=secure,value=on");
+            self.pair("-global", "ICH9-LPC.disable_s3=1");
+        }
         self.pair("-accel", "tcg");
         self.pair("-cpu", cpu);
         self.pair("-smp", "1");
         self.pair("-m", &machine.memory.to_string());
         self.pair("-display", "none");
         self.pair("-monitor", "none");
-        self.0.extend(["-nodefaults".into(), "-no-reboot".into()]);
+        self.0.push("-nodefaults".into());
+        if !machine.reboots {
+            self.0.push("-no-reboot".into());
+        }
         self.option("-serial", "file:", serial);
         self.pair("-device", "virtio-rng-pci");
     }
@@ -88,6 +111,28 @@ impl Arguments {
                 self.pair("-device", &format!("virtio-blk-pci,drive=d{index},bootindex={index}"));
             }
         }
+    }
+
+    /// Disks the firmware does not boot from; the guest knows them by their serial numbers.
+    fn disks(&mut self, disks: &Disks) {
+        for (serial, path) in disks.read_only() {
+            self.option("-drive", &format!("if=none,id={serial},format=raw,readonly=on,file="), path);
+            self.pair("-device", &format!("virtio-blk-pci,drive={serial},serial={serial}"));
+        }
+        if let Some((serial, path)) = disks.writable() {
+            self.option("-drive", &format!("if=none,id={serial},format=raw,file="), path);
+            self.pair("-device", &format!("virtio-blk-pci,drive={serial},serial={serial}"));
+        }
+    }
+
+    fn tpm(&mut self, arch: Arch, socket: &Path) {
+        let device = match arch {
+            Arch::Amd64 => "tpm-tis",
+            Arch::Arm64 => "tpm-tis-device",
+        };
+        self.option("-chardev", "socket,id=tpm,path=", socket);
+        self.pair("-tpmdev", "emulator,id=tpm0,chardev=tpm");
+        self.pair("-device", &format!("{device},tpmdev=tpm0"));
     }
 
     fn network(&mut self, machine: &Machine) {
@@ -118,9 +163,12 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::qemu::Vars;
 
     fn joined(machine: &Machine) -> String {
-        let list = arguments(machine, None, Path::new("/tmp/a,b/serial.log"));
+        let disks = Disks::default();
+        let serial = Path::new("/tmp/a,b/serial.log");
+        let list = arguments(machine, &Parts { flash: None, disks: &disks, tpm: None, serial });
         list.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 
@@ -128,6 +176,21 @@ mod tests {
     fn amd64_never_has_cmpxchg16b() {
         assert!(joined(&Machine::bios()).contains("-cpu max,-cx16"));
         assert!(joined(&Machine::uefi(Arch::Amd64)).contains("-no-reboot"));
+    }
+
+    #[test]
+    fn only_secure_machines_have_system_management_mode() {
+        let plain = joined(&Machine::uefi(Arch::Amd64));
+        let secure = joined(&Machine::uefi(Arch::Amd64).secure(Vars::setup_mode()));
+        for text in ["smm=on", "property=secure,value=on"] {
+            assert!(!plain.contains(text) && secure.contains(text), "{secure}");
+        }
+        assert!(!joined(&Machine::uefi(Arch::Arm64).secure(Vars::setup_mode())).contains("smm"));
+    }
+
+    #[test]
+    fn a_machine_that_may_reboot_is_not_ended_by_it() {
+        assert!(!joined(&Machine::uefi(Arch::Amd64).may_reboot()).contains("-no-reboot"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
 
 use schematics::Arch;
 
+use super::Vars;
 use crate::{Failure, tool};
 
 /// What starts the machine.
@@ -26,18 +27,24 @@ pub(super) struct Flash {
 }
 
 impl Flash {
-    /// Copies the variables into `dir`.
-    pub(super) fn prepare(arch: Arch, dir: &Path) -> Result<Self, Failure> {
-        let (code, vars, package) = match arch {
-            Arch::Amd64 => ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd", "ovmf"),
-            Arch::Arm64 => {
-                ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd", "qemu-efi-aarch64")
+    /// Writes the variables into `dir`; with some given, the firmware is one that knows SecureBoot.
+    pub(super) fn prepare(arch: Arch, secure: Option<&Vars>, dir: &Path) -> Result<Self, Failure> {
+        let (code, vars, package) = match (arch, secure) {
+            (Arch::Amd64, None) => ("OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_VARS_4M.fd", "ovmf"),
+            (Arch::Amd64, Some(_)) => ("OVMF/OVMF_CODE_4M.secboot.fd", "OVMF/OVMF_VARS_4M.fd", "ovmf"),
+            (Arch::Arm64, None) => ("AAVMF/AAVMF_CODE.fd", "AAVMF/AAVMF_VARS.fd", "qemu-efi-aarch64"),
+            // The same firmware; of its stores this is one that has been formatted.
+            (Arch::Arm64, Some(_)) => {
+                ("AAVMF/AAVMF_CODE.fd", "AAVMF/AAVMF_VARS.snakeoil.fd", "qemu-efi-aarch64")
             }
         };
-        let code = tool::file(code, package)?;
-        let template = tool::file(vars, package)?;
+        let code = tool::file(&format!("/usr/share/{code}"), package)?;
+        let template = tool::file(&format!("/usr/share/{vars}"), package)?;
         let vars = dir.join("vars.fd");
-        fs::copy(&template, &vars).map_err(Failure::io("copy", &template))?;
+        match secure {
+            Some(secure) => secure.write(&template, &vars)?,
+            None => fs::copy(&template, &vars).map(drop).map_err(Failure::io("copy", &template))?,
+        }
         Ok(Self { code, vars })
     }
 }

@@ -13,10 +13,12 @@ use serde_json::Value;
 
 use super::{
     Boot, Ending, Firmware, Machine, Network,
-    arguments::{arguments, program},
+    arguments::{Parts, arguments, program},
     ending::judge,
     firmware::Flash,
     permit::Permit,
+    refusals::refusals,
+    task::Disks,
 };
 use crate::{Failure, tool};
 
@@ -43,16 +45,22 @@ fn once(machine: &Machine) -> Result<Boot, Failure> {
     let serial = dir.path().join("serial.log");
     let messages = dir.path().join("qemu.log");
     let flash = match machine.firmware {
-        Firmware::Uefi => Some(Flash::prepare(machine.arch, dir.path())?),
+        Firmware::Uefi => Some(Flash::prepare(machine.arch, machine.secure.as_ref(), dir.path())?),
         Firmware::Bios => None,
     };
+    let disks = Disks::prepare(machine, dir.path())?;
+    let tpm = machine.tpm.as_ref().map(|tpm| tpm.start(dir.path())).transpose()?;
+    let parts = Parts { flash: flash.as_ref(), disks: &disks, tpm: tpm.as_ref(), serial: &serial };
     let started = Instant::now();
-    let mut running = start(machine, &arguments(machine, flash.as_ref(), &serial), &messages)?;
+    let mut running = start(machine, &arguments(machine, &parts), &messages)?;
     let verdict = watch(machine, &mut running, &serial, started)?;
     drop(running);
+    if let (Some(kept), Some(flash)) = (&machine.kept, &flash) {
+        fs::copy(&flash.vars, kept).map_err(Failure::io("copy", &flash.vars))?;
+    }
     let log = read_log(&serial);
     match verdict {
-        Ok(facts) => Ok(Boot { facts, log, took: started.elapsed() }),
+        Ok(facts) => Ok(Boot { facts, refusals: refusals(&log), log, took: started.elapsed() }),
         Err(ending) => Err(explain(ending, &log, &read_log(&messages))),
     }
 }
@@ -78,7 +86,7 @@ fn watch(
     loop {
         // Asked before the log is read: what a machine wrote before it ended counts.
         let ended = running.0.try_wait().map_err(Failure::io("wait for the machine of", serial))?.is_some();
-        if let Some(verdict) = judge(&read_log(serial), &machine.stops) {
+        if let Some(verdict) = judge(&read_log(serial), &machine.stops, machine.options()) {
             return Ok(verdict);
         }
         if ended {

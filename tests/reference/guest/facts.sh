@@ -12,7 +12,7 @@ prepare() {
 all_facts() {
   object schema=schema version=version arch=arch kernel=kernel boot=boot cmdline=cmdline consoles=consoles layers=layers \
     initramfs=initramfs stack=stack early=early usr_local=usr_local schematic=schematic programs=programs modules=modules \
-    firmware=firmware config=config meta=meta microcode=microcode efi=efi pcrs=pcrs lockdown=lockdown
+    firmware=firmware config=config meta=meta microcode=microcode efi=efi pcrs=pcrs tpm=tpm lockdown=lockdown task=task
 }
 
 schema() { printf 1; }
@@ -90,6 +90,7 @@ microcode() {
 
 LOADER=4a67b082-0a4c-41cf-b6c7-440b29bb8c4f
 GLOBAL=8be4df61-93ca-11d2-aa0d-00e098032b8c
+SECURITY=d719b2cb-3d3a-4596-a3bc-dad00e67656f
 
 # An EFI variable without its four bytes of attributes: as text from UTF-16, or as the number of its first byte.
 efi_text() {
@@ -100,12 +101,24 @@ efi_byte() {
   file=/sys/firmware/efi/efivars/$1-$GLOBAL
   if [ -f "$file" ]; then printf '%d' "$(tail -c +5 "$file" | head -c 1 | od -An -tu1 | tr -d ' ')"; else printf null; fi
 }
+# {"PK": digest, …} of the content of each signature database there is, without its attributes.
+efi_databases() {
+  printf '{'
+  separator=
+  for name in PK-$GLOBAL KEK-$GLOBAL db-$SECURITY dbx-$SECURITY; do
+    file=/sys/firmware/efi/efivars/$name
+    [ -f "$file" ] || continue
+    printf '%s"%s":"%s"' "$separator" "${name%%-*}" "$(tail -c +5 "$file" | sha256sum | cut -d' ' -f1)"
+    separator=,
+  done
+  printf '}'
+}
 efi() {
   [ -d /sys/firmware/efi/efivars ] || { printf null; return; }
   printf '{"secure_boot":%s,"setup_mode":%s' "$(efi_byte SecureBoot)" "$(efi_byte SetupMode)"
   printf ',"loader_info":%s,"stub_info":%s' "$(efi_text LoaderInfo)" "$(efi_text StubInfo)"
   printf ',"stub_profile":%s,"loader_device_part_uuid":%s' "$(efi_text StubProfile)" "$(efi_text LoaderDevicePartUUID)"
-  printf ',"loader_entry":%s}' "$(efi_text LoaderEntrySelected)"
+  printf ',"loader_entry":%s,"databases":%s}' "$(efi_text LoaderEntrySelected)" "$(efi_databases)"
 }
 
 pcrs() {
