@@ -7,6 +7,7 @@ mod file;
 mod set;
 mod spec;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,21 +43,15 @@ impl KeySets {
         &self.sets
     }
 
-    /// What works but should not stay as it is: files with private keys that every user of this machine can read.
+    /// Files with private keys that every user of this machine can read: they work, but should not stay so.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn exposed(&self) -> BTreeSet<&Path> {
         let signers = self.sets.iter().flat_map(|set| [&set.secureboot, &set.pcr]);
-        let exposed = signers.filter_map(|spec| match spec {
-            SignerSpec::Pem(path) if readable_by_all(path) => Some(format!(
-                "every user of this machine can read the private key {}; `chmod 600` it",
-                path.display()
-            )),
+        let files = signers.filter_map(|spec| match spec {
+            SignerSpec::Pem(path) => Some(path.as_path()),
             _ => None,
         });
-        let mut warnings: Vec<String> = exposed.collect();
-        warnings.sort();
-        warnings.dedup();
-        warnings
+        files.filter(|path| readable_by_all(path)).collect()
     }
 
     /// Opens every set, with what the environment of this process says about services and credentials.

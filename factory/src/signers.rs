@@ -72,7 +72,7 @@ fn place(spec: &SignerSpec, access: &Access) -> Result<Opened, OpenSignerError> 
         }
         SignerSpec::Gcp(version) => gcp::KeyVersion::new(version, access).map(boxed),
         SignerSpec::Vault { mount, key } => vault::TransitKey::new(mount.as_deref(), key, access).map(boxed),
-        SignerSpec::Signerd(socket) => signerd::Daemon::new(socket).map(boxed),
+        SignerSpec::Signerd(socket) => Ok(boxed(signerd::Daemon::new(socket))),
     };
     place.map(Opened::Place).map_err(|fault| fault.while_opening(spec.to_string()))
 }

@@ -1,5 +1,7 @@
 //! `factory doctor`: what is missing, and how to get it.
 
+mod keys;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,7 +28,8 @@ pub(super) fn run(config: &Config) -> Outcome {
     let findings = [data(config), source(config), external_url(config)];
     let mut text = String::new();
     let mut broken = false;
-    for finding in findings.into_iter().chain(tools(config)) {
+    let keys = keys::exposed(&config.keys).chain(keys::opened(&config.keys));
+    for finding in findings.into_iter().chain(keys).chain(tools(config)) {
         text.push_str(&match finding {
             Finding::Fine(what) => format!("ok       {what}\n"),
             Finding::Missing(what, remedy) => format!("missing  {what}\n         {remedy}\n"),
@@ -40,9 +43,10 @@ pub(super) fn run(config: &Config) -> Outcome {
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Logs which programs are missing, so that a server says it when it starts and not at the first image that needs them.
+/// Logs which programs are missing, so that a server says it when it starts and not at the first image that needs them, and
+/// which key files are open to everybody.
 pub(super) fn warn(config: &Config) {
-    for finding in tools(config) {
+    for finding in keys::exposed(&config.keys).chain(tools(config)) {
         match finding {
             Finding::Fine(_) => {}
             Finding::Missing(what, remedy) | Finding::Broken(what, remedy) => {

@@ -76,7 +76,7 @@ pub enum OpenSetError {
         /// The key it is for.
         certified: KeyId,
         /// Where the SecureBoot key is.
-        signer: SignerSpec,
+        signer: String,
         /// The key that is there.
         signs: KeyId,
     },
@@ -168,7 +168,7 @@ pub(super) async fn open(spec: &SetSpec, access: &Access) -> Result<KeySet, Vec<
         return Err(vec![OpenSetError::OtherKey {
             subject: certificate.subject().to_owned(),
             certified: certificate.public_key().id(),
-            signer: spec.secureboot.clone(),
+            signer: spec.secureboot.to_string(),
             signs: secureboot.public_key().id(),
         }]);
     }

@@ -20,9 +20,10 @@ const MAX_MESSAGE: usize = 256 * 1024;
 /// RSASSA-PKCS1-v1_5 in the protocol.
 const PKCS1V15: i32 = 1;
 
-/// A daemon. It connects when it is asked, and again when the connection was lost.
+/// A daemon. Each call has a connection of its own: one on a local socket costs next to nothing, and a connection on which
+/// nothing comes any more is not used again.
 pub(super) struct Daemon {
-    channel: Channel,
+    socket: PathBuf,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -57,15 +58,19 @@ struct SignAnswer {
 }
 
 impl Daemon {
-    pub(super) fn new(socket: &Path) -> Result<Self, Fault> {
-        let socket = PathBuf::from(socket);
+    pub(super) fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    async fn connect(&self) -> Result<Channel, Fault> {
+        let socket = self.socket.clone();
         let connect = service_fn(move |_: Uri| {
             let socket = socket.clone();
             async move { UnixStream::connect(socket).await.map(TokioIo::new) }
         });
         // The name is only for the `:authority` header: the socket is the address.
         let endpoint = Endpoint::from_static("http://localhost");
-        Ok(Self { channel: endpoint.connect_with_connector_lazy(connect) })
+        endpoint.connect_with_connector(connect).await.map_err(Fault::unavailable)
     }
 
     async fn call<Q, A>(&self, method: &'static str, request: Q) -> Result<A, Fault>
@@ -73,7 +78,7 @@ impl Daemon {
         Q: prost::Message + Send + Sync + 'static,
         A: prost::Message + Default + Send + Sync + 'static,
     {
-        let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE);
+        let mut client = Grpc::new(self.connect().await?).max_decoding_message_size(MAX_MESSAGE);
         client.ready().await.map_err(Fault::unavailable)?;
         let path = PathAndQuery::from_static(method);
         let answer = client.unary(Request::new(request), path, ProstCodec::<Q, A>::default()).await;

@@ -20,8 +20,8 @@ pub(super) async fn run(arguments: Arguments) -> Outcome {
     let sets = KeySets::read(&arguments.file)?;
     let open = sets.open().await?;
     let mut text: String = sets.specs().iter().zip(open.iter()).map(|(spec, set)| shown(spec, set)).collect();
-    for warning in sets.warnings() {
-        text.push_str(&format!("warning: {warning}\n"));
+    for path in sets.exposed() {
+        text.push_str(&format!("warning: every user of this machine can read {}\n", path.display()));
     }
     say(&text)
 }
