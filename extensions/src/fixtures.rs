@@ -11,7 +11,7 @@ use builder::{BlobStore, VirtualImage};
 use schematics::Arch;
 use serde_json::Map;
 
-use crate::publish::{ContainerImage, LayoutWriter, Publication};
+use crate::publish::{ContainerImage, LayoutWriter, Publication, Publisher as _};
 use crate::reference::{ImageRef, Repository};
 
 pub(crate) fn store() -> Arc<dyn BlobStore> {

@@ -33,7 +33,7 @@ pub use hostile::HostileError;
 pub use layer_set::{LayerRequest, LayerSet, LayersError, ResolvedExtension, layer_set};
 pub use manifest::{CompatibilityError, ExtensionManifest, ManifestError};
 pub use modules_dep::ModulesError;
-pub use publish::{LayoutWriter, Publication, PublishError, RegistryPusher};
+pub use publish::{LayoutWriter, Publication, PublishError, Publisher, RegistryPusher};
 pub use pull::{Limits, PulledTree, pull_tree};
 pub use reference::{ImageName, ImageRef, Repository};
 pub use source::{ImageSource, LayoutSource, PullError, SourceSpec};

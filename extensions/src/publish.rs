@@ -4,9 +4,12 @@ mod image;
 mod layout;
 mod registry;
 
+use std::fmt::Debug;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use builder::store::{Blob, StoreError};
 use builder::{BlobStore, VirtualImage};
 use bytes::Bytes;
@@ -16,6 +19,7 @@ pub use image::{ContainerImage, Part};
 pub use layout::LayoutWriter;
 pub use registry::RegistryPusher;
 
+use crate::reference::Repository;
 use crate::source::PullError;
 
 /// An image or index with all that belongs to it, ready to be put anywhere.
@@ -39,6 +43,23 @@ impl Publication {
     pub fn blob(&self) -> Blob {
         Blob { digest: self.digest, size: self.document.len() as u64 }
     }
+}
+
+/// A place to put images into.
+#[async_trait]
+pub trait Publisher: Debug + Send + Sync {
+    /// Puts an image in as `repository:tag`, in the place of what had that name. What is there already is not written
+    /// again.
+    ///
+    /// # Errors
+    /// When the tag is none, the image cannot be read or the place does not take it.
+    async fn publish(
+        &self,
+        repository: &Repository,
+        tag: &str,
+        image: &Publication,
+        store: &Arc<dyn BlobStore>,
+    ) -> Result<Digest, PublishError>;
 }
 
 /// Why an image could not be published.

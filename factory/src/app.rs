@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::images::{self, Images};
 use crate::keys::{OpenKeySets, OpenKeysError};
 use crate::log::chain;
+use crate::metered::MeteredSource;
 use crate::register::Register;
 
 /// Everything a request may need. Clones share it.
@@ -138,6 +139,7 @@ fn available(config: &Config, kitchen: Kitchen) -> Result<Available, OpenError> 
     let opened = config.source.open(options);
     let source = opened
         .map_err(|source| OpenError::Source { spec: config.source.clone(), source: Box::new(source) })?;
+    let source = Arc::new(MeteredSource(source));
     let downloads = Arc::new(Semaphore::new(config.limits.fetches.get()));
     let limits = Limits { downloads, ..Limits::default() };
     let rules = VersionRules { minimum: config.min_version.clone(), broken: config.broken_versions.clone() };

@@ -10,6 +10,7 @@ pub mod images;
 pub mod inspect;
 pub mod keys;
 pub mod log;
+mod metered;
 pub mod metrics;
 pub mod register;
 pub mod release;

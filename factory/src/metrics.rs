@@ -65,6 +65,11 @@ fn describe() {
         "image_factory_profile_system_extension_hits_total",
         "Uses of extensions and overlays."
     );
+    describe_counter!("image_factory_source_requests_total", "What the source of the releases was asked.");
+    describe_gauge!(
+        "image_factory_source_up",
+        "Whether the source answered when it was asked last; unreachable, it is 0."
+    );
     describe_histogram!("http_request_duration_seconds", "Time until an answer begins.");
     describe_histogram!("http_response_size_bytes", "Sizes of answers.");
     describe_gauge!("http_requests_inflight", "Requests whose answer has not begun.");
@@ -165,6 +170,14 @@ pub fn built(version: &TalosVersion, asset: &AssetName, bytes: u64, times: Build
 pub fn extension_used(name: &str) {
     counter!("image_factory_profile_system_extension_hits_total", "extension" => name.to_owned())
         .increment(1);
+}
+
+/// The source was asked for something, and answered or did not.
+pub fn source_asked(operation: &'static str, answered: bool) {
+    let outcome = if answered { "answered" } else { "failed" };
+    counter!("image_factory_source_requests_total", "operation" => operation, "outcome" => outcome)
+        .increment(1);
+    gauge!("image_factory_source_up").set(if answered { 1.0 } else { 0.0 });
 }
 
 /// A remembered image could not be read, and is laid out again.

@@ -95,6 +95,17 @@ fn a_source_that_lost_an_image_does_not_stop_what_is_known() {
         502,
         "the source of the releases",
     );
+    // A matter for alerts, not for the load balancer.
+    assert_eq!(factory.get("/readyz").status, 200);
+    let metrics = factory.metrics();
+    for operation in ["tags", "blob"] {
+        let outcome = if operation == "blob" { "failed" } else { "answered" };
+        let line = format!(
+            "image_factory_source_requests_total{{operation=\"{operation}\",outcome=\"{outcome}\"}} "
+        );
+        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+    }
+    assert!(metrics.contains("\nimage_factory_source_up "), "{metrics}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use builder::store::MemoryStore;
 use builder::{BlobStore, VirtualImage};
 use extensions::publish::ContainerImage;
-use extensions::{LayoutWriter, Publication};
+use extensions::{LayoutWriter, Publication, Publisher as _};
 use fs_err as fs;
 use schematics::{Arch, Digest, Feature, TalosVersion};
 

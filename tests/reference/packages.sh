@@ -31,7 +31,8 @@ APT::Architecture "amd64";
 APT::Architectures { "amd64"; "arm64"; };
 APT::Sandbox::User "root";
 Acquire::Languages "none";
-Acquire::Retries "3";
+Acquire::Retries "${APT_RETRIES:-3}";
+Acquire::http::Timeout "${APT_TIMEOUT:-30}";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 APT::Update::Post-Invoke { "true"; };
 CONF

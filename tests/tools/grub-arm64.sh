@@ -24,17 +24,9 @@ case $(. /etc/os-release && echo "${VERSION_CODENAME:-}") in
   *) SUITES=$KERNEL_SUITE ;;
 esac
 
-fetch() {
-  private_apt
-  echo 'Acquire::Retries "0"; Acquire::http::Timeout "10";' >> "$apt/apt.conf"
-  mirror=$(host_mirror || true)
-  say "fetching GRUB's modules for arm64 from ${mirror:-$FALLBACK_MIRROR}"
-  update_from "${mirror:-$FALLBACK_MIRROR}" || update_from "$FALLBACK_MIRROR" || return 1
-  (cd "$work" && apt_private apt-get download -qq "grub-efi-arm64-bin:arm64/$SUITES" >&2) || return 1
-  dpkg-deb -x "$work"/grub-efi-arm64-bin*.deb "$work/unpacked"
-}
-
-fetch || {
+# Read by private_apt: nobody waits long for what can be done without.
+export APT_RETRIES=0 APT_TIMEOUT=10
+(unpack_packages "grub-efi-arm64-bin:arm64/$SUITES") || {
   say "cannot fetch Debian's grub-efi-arm64-bin: GRUB ISOs for arm64 cannot be made, everything else can"
   exit 0
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use builder::VirtualImage;
 use builder::store::{Blob, BlobStore};
 use fs_err as fs;
@@ -13,7 +14,7 @@ use schematics::Digest;
 use serde_json::{Value, json};
 use tokio::task;
 
-use super::{Publication, PublishError};
+use super::{Publication, PublishError, Publisher};
 use crate::oci::INDEX;
 use crate::reference::{Repository, is_tag};
 use crate::source::{LAYOUT_VERSION, LayoutSource, REF_NAME, read_index};
@@ -49,11 +50,38 @@ impl LayoutWriter {
         Ok(Self { dir: dir.into() })
     }
 
-    /// Puts an image in as `repository:tag`, in the place of what had that name.
-    ///
-    /// # Errors
-    /// When the image cannot be read or the directory not be written.
-    pub async fn publish(
+    async fn put(
+        &self,
+        blob: Blob,
+        content: &VirtualImage,
+        store: &Arc<dyn BlobStore>,
+    ) -> Result<(), PublishError> {
+        let dir = self.dir.join("blobs/sha256");
+        let path = dir.join(blob.digest.hex());
+        let failed = |source| PublishError::File { path: path.clone(), source };
+        if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == blob.size) {
+            return Ok(());
+        }
+        let mut file = Some(aside(&dir).map_err(failed)?);
+        let mut pieces = content.read(Arc::clone(store), 0..content.len());
+        while let Some(piece) = pieces.try_next().await.map_err(PublishError::Store)? {
+            let taken = file.take();
+            let written = task::spawn_blocking(move || {
+                let mut file = taken.ok_or_else(|| io::Error::other("an earlier write failed"))?;
+                file.write_all(&piece)?;
+                io::Result::Ok(file)
+            });
+            file = Some(written.await.map_err(io::Error::other).and_then(|file| file).map_err(failed)?);
+        }
+        let target = path.clone();
+        let finished = task::spawn_blocking(move || finish(file, &target)).await;
+        finished.map_err(io::Error::other).and_then(|done| done).map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Publisher for LayoutWriter {
+    async fn publish(
         &self,
         repository: &Repository,
         tag: &str,
@@ -81,34 +109,6 @@ impl LayoutWriter {
         let updated = task::spawn_blocking(move || update_index(&dir, &name, entry)).await;
         updated.map_err(|source| PublishError::File { path, source: io::Error::other(source) })??;
         Ok(image.digest)
-    }
-
-    async fn put(
-        &self,
-        blob: Blob,
-        content: &VirtualImage,
-        store: &Arc<dyn BlobStore>,
-    ) -> Result<(), PublishError> {
-        let dir = self.dir.join("blobs/sha256");
-        let path = dir.join(blob.digest.hex());
-        let failed = |source| PublishError::File { path: path.clone(), source };
-        if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == blob.size) {
-            return Ok(());
-        }
-        let mut file = Some(aside(&dir).map_err(failed)?);
-        let mut pieces = content.read(Arc::clone(store), 0..content.len());
-        while let Some(piece) = pieces.try_next().await.map_err(PublishError::Store)? {
-            let taken = file.take();
-            let written = task::spawn_blocking(move || {
-                let mut file = taken.ok_or_else(|| io::Error::other("an earlier write failed"))?;
-                file.write_all(&piece)?;
-                io::Result::Ok(file)
-            });
-            file = Some(written.await.map_err(io::Error::other).and_then(|file| file).map_err(failed)?);
-        }
-        let target = path.clone();
-        let finished = task::spawn_blocking(move || finish(file, &target)).await;
-        finished.map_err(io::Error::other).and_then(|done| done).map_err(failed)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use builder::store::BlobStore;
 use futures::StreamExt as _;
 use oci_client::client::{ClientConfig, ClientProtocol};
@@ -12,7 +13,7 @@ use oci_client::{Client, Reference, RegistryOperation};
 use reqwest::header::HeaderValue;
 use schematics::Digest;
 
-use super::{Publication, PublishError};
+use super::{Publication, PublishError, Publisher};
 use crate::reference::{Repository, is_tag};
 use crate::source::RegistryOptions;
 
@@ -45,32 +46,6 @@ impl RegistryPusher {
         Self { client, host: host.to_owned(), namespace, auth }
     }
 
-    /// Pushes an image as `repository:tag`. Blobs that are there already are not sent again.
-    ///
-    /// # Errors
-    /// When the registry does not take it, or the image cannot be read.
-    pub async fn publish(
-        &self,
-        repository: &Repository,
-        tag: &str,
-        image: &Publication,
-        store: &Arc<dyn BlobStore>,
-    ) -> Result<Digest, PublishError> {
-        if !is_tag(tag) {
-            return Err(PublishError::Tag(tag.to_owned()));
-        }
-        let name = repository.below(self.namespace.as_ref()).to_string();
-        let tagged = Reference::with_tag(self.host.clone(), name.clone(), tag.to_owned());
-        let authorised = self.client.auth(&tagged, &self.auth, RegistryOperation::Push).await;
-        authorised.map_err(|source| push_error(&tagged, source))?;
-        for child in &image.children {
-            let reference = Reference::with_digest(self.host.clone(), name.clone(), child.digest.to_string());
-            self.push(&reference, child, store).await?;
-        }
-        self.push(&tagged, image, store).await?;
-        Ok(image.digest)
-    }
-
     async fn push(
         &self,
         reference: &Reference,
@@ -94,6 +69,31 @@ impl RegistryPusher {
         let document = image.document.clone();
         self.client.push_manifest_raw(reference, document, media_type).await.map_err(failed)?;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Publisher for RegistryPusher {
+    async fn publish(
+        &self,
+        repository: &Repository,
+        tag: &str,
+        image: &Publication,
+        store: &Arc<dyn BlobStore>,
+    ) -> Result<Digest, PublishError> {
+        if !is_tag(tag) {
+            return Err(PublishError::Tag(tag.to_owned()));
+        }
+        let name = repository.below(self.namespace.as_ref()).to_string();
+        let tagged = Reference::with_tag(self.host.clone(), name.clone(), tag.to_owned());
+        let authorised = self.client.auth(&tagged, &self.auth, RegistryOperation::Push).await;
+        authorised.map_err(|source| push_error(&tagged, source))?;
+        for child in &image.children {
+            let reference = Reference::with_digest(self.host.clone(), name.clone(), child.digest.to_string());
+            self.push(&reference, child, store).await?;
+        }
+        self.push(&tagged, image, store).await?;
+        Ok(image.digest)
     }
 }
 

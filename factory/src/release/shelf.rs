@@ -9,7 +9,7 @@ use extensions::oci::CONFIG;
 use extensions::publish::Part;
 use extensions::reference::{ImageName, Repository};
 use extensions::source::RegistryOptions;
-use extensions::{LayoutWriter, Publication, PublishError, RegistryPusher, SourceSpec};
+use extensions::{LayoutWriter, Publication, PublishError, Publisher, RegistryPusher, SourceSpec};
 use schematics::Digest;
 use serde_json::json;
 use signing::{SigningKey, cosign};
@@ -26,14 +26,9 @@ pub struct Target {
     pub options: RegistryOptions,
 }
 
-enum Place {
-    Layout(LayoutWriter),
-    Registry(RegistryPusher),
-}
-
 /// A place that takes images, signs them where there is a key, and remembers their names.
 pub(super) struct Shelf {
-    place: Place,
+    place: Box<dyn Publisher>,
     key: Option<SigningKey>,
     store: Arc<dyn BlobStore>,
     done: Vec<ImageName>,
@@ -46,12 +41,13 @@ impl Shelf {
         store: Arc<dyn BlobStore>,
     ) -> Result<Self, ReleaseError> {
         let what = target.place.to_string();
-        let place = match target.place {
-            SourceSpec::Layout(dir) => LayoutWriter::open(dir)
-                .map(Place::Layout)
-                .map_err(|source| ReleaseError::Publish { what, source })?,
+        let place: Box<dyn Publisher> = match target.place {
+            SourceSpec::Layout(dir) => {
+                let opened = LayoutWriter::open(dir);
+                Box::new(opened.map_err(|source| ReleaseError::Publish { what, source })?)
+            }
             SourceSpec::Registry { tls, host, namespace } => {
-                Place::Registry(RegistryPusher::new(tls, &host, namespace, &target.options))
+                Box::new(RegistryPusher::new(tls, &host, namespace, &target.options))
             }
         };
         Ok(Self { place, key, store, done: Vec::new() })
@@ -74,9 +70,10 @@ impl Shelf {
         if let Some(key) = &self.key {
             let signature = sign(key, image.digest, repository)?;
             let signature = self.signature_image(signature).await.map_err(failed)?;
-            self.publish(repository, &cosign::tag(&image.digest), &signature).await.map_err(failed)?;
+            let tag = cosign::tag(&image.digest);
+            self.place.publish(repository, &tag, &signature, &self.store).await.map_err(failed)?;
         }
-        self.publish(repository, tag, image).await.map_err(failed)?;
+        self.place.publish(repository, tag, image, &self.store).await.map_err(failed)?;
         self.done.push(name);
         Ok(())
     }
@@ -84,18 +81,6 @@ impl Shelf {
     /// The names of what was published.
     pub(super) fn finish(self) -> Vec<ImageName> {
         self.done
-    }
-
-    async fn publish(
-        &self,
-        repository: &Repository,
-        tag: &str,
-        image: &Publication,
-    ) -> Result<Digest, PublishError> {
-        match &self.place {
-            Place::Layout(layout) => layout.publish(repository, tag, image, &self.store).await,
-            Place::Registry(registry) => registry.publish(repository, tag, image, &self.store).await,
-        }
     }
 
     /// A signature as the image cosign keeps it in.
