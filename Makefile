@@ -11,7 +11,8 @@ RUN_PACKAGES := build-essential ca-certificates kmod grub-common grub-pc-bin gru
 TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra ovmf qemu-efi-aarch64 \
 	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-jsonschema python3-pefile python3-venv jq curl \
 	dnsmasq-base iproute2 skopeo docker-registry sbsigntool pesign osslsigncode efitools systemd file \
-	softhsm2 opensc swtpm swtpm-tools tpm2-tools
+	softhsm2 opensc swtpm swtpm-tools tpm2-tools \
+	libarchive-tools
 
 FACTORY := target/release/factory
 REFERENCE := target/reference

@@ -16,5 +16,6 @@ pub mod pe;
 mod runs;
 pub mod squashfs;
 pub mod squashfs_read;
+pub mod tar;
 pub mod xz_raw;
 pub mod zstd_raw;

@@ -2,5 +2,6 @@
 
 pub mod addon;
 pub mod initramfs;
+pub mod installer;
 pub mod iso;
 pub mod uki;
