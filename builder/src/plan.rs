@@ -29,6 +29,12 @@ pub enum Kind {
     GrubIso,
     /// An add-on for a unified kernel image.
     Addon,
+    /// The layer of an installer image with what is installed.
+    InstallerLayer,
+    /// The layer of an installer image with an overlay.
+    OverlayLayer,
+    /// An installer image as an archive to load.
+    InstallerArchive,
 }
 
 /// The outside inputs of an image, each by the digest that names its bytes.
@@ -42,6 +48,17 @@ pub struct Inputs {
     pub overlay: Option<Digest>,
     /// The GRUB core images, as cooked.
     pub grub: Vec<Digest>,
+    /// What an archive of an installer image has besides its layers.
+    pub installer: Option<Installer>,
+}
+
+/// The base of an installer image, and what the image is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installer {
+    /// The base installer image.
+    pub base: Digest,
+    /// The name the archive is loaded under: `repository:tag`.
+    pub name: String,
 }
 
 /// The virtual extension that tells a machine which schematic it runs.
@@ -144,6 +161,9 @@ impl Kind {
             Self::HybridIso => "iso-hybrid",
             Self::GrubIso => "iso-grub",
             Self::Addon => "addon",
+            Self::InstallerLayer => "installer-layer",
+            Self::OverlayLayer => "overlay-layer",
+            Self::InstallerArchive => "installer-archive",
         }
     }
 }
@@ -192,6 +212,10 @@ impl Plan {
                 &mut out
             }
         };
+        // Last and only where there is one, so that the names of all other plans stay what they are.
+        if let Some(installer) = &self.inputs.installer {
+            out.digests(&[installer.base]).text(&installer.name);
+        }
         out.finish()
     }
 }

@@ -45,6 +45,9 @@ pub struct Descriptor {
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
+    /// What kind of artefact it is, in an index of referrers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
     /// What it runs on, in an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<OciPlatform>,
@@ -155,6 +158,7 @@ impl Descriptor {
             media_type: media_type.to_owned(),
             digest: blob.digest,
             size: blob.size,
+            artifact_type: None,
             platform: None,
             annotations: BTreeMap::new(),
         }

@@ -116,20 +116,7 @@ impl Blamed for PublishError {
 
 /// Digest and length of an image, by reading it unless it is just one blob.
 async fn measure(image: &VirtualImage, store: &std::sync::Arc<dyn BlobStore>) -> Result<Blob, StoreError> {
-    use futures::TryStreamExt as _;
-    use sha2::Digest as _;
-    if let [extent] = image.extents()
-        && let builder::Source::Blob { digest, offset: 0 } = *extent.source()
-        && store.size(digest).await? == Some(image.len())
-    {
-        return Ok(Blob { digest, size: image.len() });
-    }
-    let mut pieces = image.read(std::sync::Arc::clone(store), 0..image.len());
-    let mut hasher = sha2::Sha256::new();
-    while let Some(piece) = pieces.try_next().await? {
-        hasher.update(&piece);
-    }
-    Ok(Blob { digest: Digest::from_bytes(hasher.finalize().into()), size: image.len() })
+    Ok(Blob { digest: image.content_digest(store).await?, size: image.len() })
 }
 
 #[cfg(test)]

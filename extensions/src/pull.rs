@@ -23,7 +23,7 @@ use crate::source::{ImageSource, PullError, within};
 use layer::{FetchedLayer, Job};
 
 /// The largest image configuration that is read, in bytes.
-const MAX_CONFIG: u64 = 4 << 20;
+pub(crate) const MAX_CONFIG: u64 = 4 << 20;
 
 /// What an image may cost.
 #[derive(Debug, Clone)]

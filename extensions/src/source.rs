@@ -8,10 +8,12 @@ mod verify;
 use std::fmt::Debug;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use builder::store::{Blob, StoreError};
+use builder::store::{Blob, BlobStore, StoreError};
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 use schematics::{Arch, Blame, Blamed, Digest};
 
@@ -46,8 +48,30 @@ pub trait ImageSource: Debug + Send + Sync + 'static {
     /// A manifest or index, at most [`MAX_MANIFEST`] bytes.
     async fn manifest(&self, repository: &Repository, digest: Digest) -> Result<Bytes, PullError>;
 
+    /// The size of a blob, without reading it.
+    async fn blob_size(&self, repository: &Repository, digest: Digest) -> Result<u64, PullError>;
+
     /// A blob. The stream fails when it is longer or shorter than announced, or its bytes are others.
     async fn blob(&self, repository: &Repository, blob: Blob) -> Result<BlobStream, PullError>;
+}
+
+/// Copies a blob of a source into a store.
+///
+/// # Errors
+/// When the source does not deliver exactly this blob, or the store does not take it.
+pub async fn copy(
+    source: &dyn ImageSource,
+    repository: &Repository,
+    blob: Blob,
+    store: &Arc<dyn BlobStore>,
+) -> Result<(), PullError> {
+    let mut bytes = source.blob(repository, blob).await?;
+    let kept = |source| PullError::Store { repository: repository.clone(), source };
+    let mut writer = store.create().await.map_err(kept)?;
+    while let Some(piece) = bytes.try_next().await? {
+        writer.write(piece).await.map_err(kept)?;
+    }
+    writer.commit().await.map(drop).map_err(kept)
 }
 
 /// Why something could not be had from a source.

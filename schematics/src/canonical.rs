@@ -22,6 +22,13 @@ pub(crate) fn text(schematic: &Schematic) -> String {
     writer.finish()
 }
 
+/// The text of a mapping on its own.
+pub(crate) fn mapping_text(mapping_: &Mapping) -> String {
+    let mut writer = Writer::default();
+    node(&mut writer, &mapping(mapping_), Place::Root);
+    writer.finish()
+}
+
 /// What is written: collections of scalars, in order.
 enum Node<'a> {
     Scalar(Scalar<'a>),

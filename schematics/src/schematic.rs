@@ -211,4 +211,26 @@ impl Overlay {
     pub fn is_empty(&self) -> bool {
         self.image.is_empty() && self.name.is_empty() && self.options.is_empty()
     }
+
+    /// The options as a YAML document, as the overlay's program reads it; `{}` when there are none.
+    #[must_use]
+    pub fn options_yaml(&self) -> String {
+        canonical::mapping_text(&self.options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Schematic;
+
+    #[test]
+    fn options_are_a_document_of_their_own() {
+        let options = |text: &str| Schematic::decode(text).unwrap().overlay.options_yaml();
+        assert_eq!(options("overlay: {name: a}"), "{}\n");
+        let nested = "overlay: {name: a, options: {configTxt: \"a\\nb\", list: [1, true], map: {x: y}}}";
+        assert_eq!(
+            options(nested),
+            "configTxt: |-\n    a\n    b\nlist:\n    - 1\n    - true\nmap:\n    x: 'y'\n"
+        );
+    }
 }

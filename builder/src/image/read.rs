@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use schematics::Digest;
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
 use super::{Extent, Source, VirtualImage};
@@ -42,6 +44,25 @@ impl VirtualImage {
             bytes.extend_from_slice(&piece);
         }
         Ok(bytes.into())
+    }
+
+    /// The SHA-256 of its bytes, as `sha256sum` prints it. Reads all of them, unless it is just one blob of the store.
+    ///
+    /// # Errors
+    /// When a blob cannot be read.
+    pub async fn content_digest(&self, store: &Arc<dyn BlobStore>) -> Result<Digest, StoreError> {
+        if let [extent] = self.extents()
+            && let Source::Blob { digest, offset: 0 } = extent.source
+            && store.size(digest).await? == Some(self.len())
+        {
+            return Ok(digest);
+        }
+        let mut pieces = self.read(Arc::clone(store), 0..self.len());
+        let mut hasher = Sha256::new();
+        while let Some(piece) = pieces.try_next().await? {
+            hasher.update(&piece);
+        }
+        Ok(Digest::from_bytes(hasher.finalize().into()))
     }
 }
 

@@ -13,6 +13,9 @@ pub(super) const fn of(kind: Kind) -> u32 {
         Kind::HybridIso => 1,
         Kind::GrubIso => 1,
         Kind::Addon => 1,
+        Kind::InstallerLayer => 1,
+        Kind::OverlayLayer => 1,
+        Kind::InstallerArchive => 1,
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use schematics::cmdline::Profile;
 use schematics::{Arch, Digest, MeasurementFormat};
 
-use super::{Chain, Enrolment, Inputs, Kind, Origin, Plan, Report, Signed};
+use super::{Chain, Enrolment, Inputs, Installer, Kind, Origin, Plan, Report, Signed};
 use crate::recipe::iso::Enroll;
 
 type Change = Box<dyn Fn(&mut Plan)>;
@@ -20,6 +20,7 @@ fn plan() -> Plan {
             extensions: vec![Digest::of(b"a"), Digest::of(b"b")],
             overlay: None,
             grub: Vec::new(),
+            installer: None,
         },
         origin: Some(Origin {
             schematic: Digest::of(b"s"),
@@ -41,6 +42,10 @@ fn signed(by: &[u8], enrolment: Option<(Enroll, bool)>) -> Chain {
     Chain::Secure(Signed { by: Digest::of(by), enrolment })
 }
 
+fn installer(base: &[u8], name: &str) -> Option<Installer> {
+    Some(Installer { base: Digest::of(base), name: name.to_owned() })
+}
+
 #[test]
 fn changing_any_field_changes_the_name() {
     let changes: Vec<Change> = vec![
@@ -57,6 +62,9 @@ fn changing_any_field_changes_the_name() {
         Box::new(|p| p.inputs.extensions.truncate(1)),
         Box::new(|p| p.inputs.overlay = Some(Digest::of(b"o"))),
         Box::new(|p| p.inputs.grub.push(Digest::of(b"g"))),
+        Box::new(|p| p.inputs.installer = installer(b"i", "installer/x:v1.13.0")),
+        Box::new(|p| p.inputs.installer = installer(b"j", "installer/x:v1.13.0")),
+        Box::new(|p| p.inputs.installer = installer(b"i", "aws-installer/x:v1.13.0")),
         Box::new(|p| p.origin = None),
         Box::new(|p| p.origin.as_mut().unwrap().schematic = Digest::of(b"t")),
         Box::new(|p| p.origin.as_mut().unwrap().author.push('x')),

@@ -138,6 +138,10 @@ impl ImageSource for LayoutSource {
         within(self.stream(file, Blob { digest, size }), MAX_MANIFEST, &what).await
     }
 
+    async fn blob_size(&self, repository: &Repository, digest: Digest) -> Result<u64, PullError> {
+        self.open_blob(repository, digest).await.map(|(_, size)| size)
+    }
+
     async fn blob(&self, repository: &Repository, blob: Blob) -> Result<BlobStream, PullError> {
         let (file, size) = self.open_blob(repository, blob.digest).await?;
         if size == blob.size {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use builder::store::Blob;
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, LINK};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, LINK};
 use reqwest::{Method, StatusCode, Url};
 use schematics::Digest;
 use serde::Deserialize;
@@ -207,6 +207,27 @@ impl ImageSource for RegistrySource {
         let bytes = self.manifest_at(&ask, missing).await?;
         let found = Digest::of(&bytes);
         if found == digest { Ok(bytes) } else { Err(PullError::Mismatch { expected: digest, found }) }
+    }
+
+    async fn blob_size(&self, repository: &Repository, digest: Digest) -> Result<u64, PullError> {
+        let head = Ask { method: Method::HEAD, ..self.ask(repository, "blobs", &digest.to_string()) };
+        let answer = self.transport.document(&head, 0).await?;
+        match answer.status {
+            StatusCode::OK => {
+                let length = answer.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+                let size = length.and_then(|text| text.parse().ok());
+                size.ok_or_else(|| PullError::Protocol {
+                    url: head.url.to_string(),
+                    what: "no `Content-Length`",
+                })
+            }
+            StatusCode::NOT_FOUND => Err(PullError::NoContent {
+                place: self.place.clone(),
+                repository: repository.clone(),
+                digest,
+            }),
+            status => Err(self.refused(&head, status)),
+        }
     }
 
     async fn blob(&self, repository: &Repository, blob: Blob) -> Result<BlobStream, PullError> {
