@@ -1,5 +1,7 @@
 //! Installer images: the base a release brings, and the documents of what is put on top of it.
 
+mod inflate;
+
 use builder::recipe::installer::kept_layers;
 use builder::store::{Blob, RecordKind, StoreError};
 use bytes::Bytes;
@@ -14,6 +16,8 @@ use crate::oci::{
 use crate::pull::{Limits, MAX_CONFIG, PlatformImage, platform_image};
 use crate::reference::ImageRef;
 use crate::source::{ImageSource, PullError, within};
+
+pub use inflate::inflated;
 
 const KIND: RecordKind = RecordKind("installer-base");
 
@@ -61,6 +65,14 @@ pub enum BaseError {
         /// The image.
         image: ImageRef,
     },
+    /// A layer of it cannot be decompressed.
+    #[error("layer {layer} of the base installer is refused: {what}")]
+    Layer {
+        /// The layer.
+        layer: Digest,
+        /// Why.
+        what: String,
+    },
     /// Our store failed.
     #[error("could not keep the base installer")]
     Store(#[from] StoreError),
@@ -73,7 +85,7 @@ impl Blamed for BaseError {
     fn blame(&self) -> Blame {
         match self {
             Self::Pull { source, .. } => source.blame(),
-            Self::Config { .. } => Blame::Upstream,
+            Self::Config { .. } | Self::Layer { .. } => Blame::Upstream,
             Self::Store(source) => source.blame(),
             Self::Kitchen(error) => error.blame(),
         }

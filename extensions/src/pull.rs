@@ -12,6 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use schematics::{Arch, Digest};
 use tokio::sync::Semaphore;
 
+pub(crate) use layer::decoder;
 pub use platform::{PlatformImage, platform_image};
 
 use crate::flatten::Flattener;

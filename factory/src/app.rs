@@ -18,10 +18,12 @@ use tokio::sync::Semaphore;
 use crate::available::{Available, Components};
 use crate::config::Config;
 use crate::images::{self, Images};
+use crate::installers::Installers;
 use crate::keys::{OpenKeySets, OpenKeysError};
 use crate::log::chain;
 use crate::metered::MeteredSource;
 use crate::register::Register;
+use crate::sources::Sources;
 
 /// Everything a request may need. Clones share it.
 #[derive(Debug, Clone)]
@@ -36,6 +38,10 @@ pub struct App {
     pub available: Available,
     /// Images.
     pub images: Images,
+    /// Installer images.
+    pub installers: Installers,
+    /// Images of the source.
+    pub sources: Sources,
     /// The keys that sign them.
     pub keys: Arc<OpenKeySets>,
     /// Schematics.
@@ -120,8 +126,12 @@ impl App {
             grub: config.grub.clone(),
             lockdown: config.secureboot_lockdown,
         };
+        let images = Images::new(available.clone(), Arc::clone(&store), Arc::clone(&records), settings);
+        let (blobs, facts) = (Arc::clone(&store), Arc::clone(&records));
         Ok(Self {
-            images: Images::new(available.clone(), Arc::clone(&store), Arc::clone(&records), settings),
+            installers: Installers::new(images.clone(), available.clone(), blobs, facts),
+            sources: Sources::new(available.clone(), Arc::clone(&store), Arc::clone(&records)),
+            images,
             available,
             keys: Arc::new(keys),
             register: Register::new(Arc::clone(&records)),

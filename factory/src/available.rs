@@ -1,19 +1,25 @@
 //! Use case: what there is to build from. Versions, their extensions, overlays, files and programs.
 
-use std::error::Error;
-use std::fmt;
+mod error;
+
 use std::sync::Arc;
 
+use builder::Blob;
 use extensions::artifacts::{Artifacts, artifacts};
 use extensions::catalog::{self, ExtensionEntry};
 use extensions::contents::Contents;
 use extensions::cook::Kitchen;
+use extensions::installer::{BaseLayer, InstallerBase, inflated, installer_base};
+use extensions::overlay_files::{OverlayFiles, overlay_files};
 use extensions::overlays::{self, OverlayEntry};
 use extensions::releases::{Releases, VersionRules};
 use extensions::talosctl::{Talosctl, talosctl};
-use extensions::{ImageRef, ImageSource, Limits, PullError, Repository};
+use extensions::{ImageRef, ImageSource, Limits, Repository};
 use moka::future::Cache;
-use schematics::{Arch, Blame, Blamed, Digest, Feature, TalosVersion};
+use schematics::{Arch, Digest, Feature, TalosVersion};
+
+pub use error::Unavailable;
+use error::Unresolved;
 
 /// How many versions' catalogues and files are remembered in memory.
 const REMEMBERED: u64 = 256;
@@ -29,6 +35,10 @@ pub struct Components {
     pub overlays: Repository,
     /// `talosctl` for every operating system.
     pub talosctl: Repository,
+    /// The base of installers, from 1.10.
+    pub installer_base: Repository,
+    /// The base of installers before that.
+    pub installer: Repository,
 }
 
 impl Components {
@@ -42,58 +52,9 @@ impl Components {
             extensions: "siderolabs/extensions".parse()?,
             overlays: "siderolabs/overlays".parse()?,
             talosctl: "siderolabs/talosctl-all".parse()?,
+            installer_base: "siderolabs/installer-base".parse()?,
+            installer: "siderolabs/installer".parse()?,
         })
-    }
-}
-
-/// Why something is not available. Shared, since everybody who waited for it gets the same answer.
-#[derive(Debug, Clone)]
-pub struct Unavailable {
-    blame: Blame,
-    error: Arc<dyn Error + Send + Sync>,
-}
-
-impl Unavailable {
-    fn new<E: Blamed + Error + Send + Sync + 'static>(error: E) -> Self {
-        Self { blame: error.blame(), error: Arc::new(error) }
-    }
-}
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl Error for Unavailable {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.source()
-    }
-}
-
-impl Blamed for Unavailable {
-    fn blame(&self) -> Blame {
-        self.blame
-    }
-}
-
-/// A version that the source lists, but whose image for something is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("could not resolve {repository}:{version}")]
-struct Unresolved {
-    repository: Repository,
-    version: TalosVersion,
-    #[source]
-    source: PullError,
-}
-
-impl Blamed for Unresolved {
-    fn blame(&self) -> Blame {
-        // A listed version whose image has gone is the source's fault, not the caller's.
-        match self.source.blame() {
-            Blame::Missing | Blame::Upstream => Blame::Upstream,
-            other => other,
-        }
     }
 }
 
@@ -247,6 +208,43 @@ impl Available {
         let Shared { kitchen, source, limits, .. } = &*self.shared;
         let read = artifacts(kitchen, source.as_ref(), limits, &image, (version, arch)).await;
         read.map_err(Unavailable::new)
+    }
+
+    /// The base installer image of a version.
+    ///
+    /// # Errors
+    /// When the version is not offered, or the source does not answer.
+    pub async fn installer(&self, version: &TalosVersion) -> Result<ImageRef, Unavailable> {
+        self.require(version).await?;
+        let Components { installer_base, installer, .. } = &self.shared.components;
+        let unified = version.supports(Feature::UnifiedInstaller);
+        self.image(if unified { installer_base } else { installer }, version).await
+    }
+
+    /// The base installer of a version, its layers as blobs of the store.
+    ///
+    /// # Errors
+    /// When the image cannot be had, or is none for the architecture.
+    pub async fn installer_base(&self, image: &ImageRef, arch: Arch) -> Result<InstallerBase, Unavailable> {
+        let Shared { kitchen, source, limits, .. } = &*self.shared;
+        installer_base(kitchen, source.as_ref(), limits, image, arch).await.map_err(Unavailable::new)
+    }
+
+    /// The uncompressed bytes of a layer of a base installer, as a blob of the store.
+    ///
+    /// # Errors
+    /// When the layer is not what its image says it is.
+    pub async fn inflated(&self, layer: &BaseLayer) -> Result<Blob, Unavailable> {
+        inflated(&self.shared.kitchen, &self.shared.limits, layer).await.map_err(Unavailable::new)
+    }
+
+    /// The files of an overlay, as blobs of the store.
+    ///
+    /// # Errors
+    /// When the image cannot be had, or is none for the architecture.
+    pub async fn overlay_files(&self, image: &ImageRef, arch: Arch) -> Result<OverlayFiles, Unavailable> {
+        let Shared { kitchen, source, limits, .. } = &*self.shared;
+        overlay_files(kitchen, source.as_ref(), limits, image, arch).await.map_err(Unavailable::new)
     }
 
     async fn require(&self, version: &TalosVersion) -> Result<(), Unavailable> {

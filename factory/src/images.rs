@@ -4,6 +4,7 @@ mod assemble;
 mod error;
 mod grub;
 mod index;
+mod installer;
 mod measurements;
 mod plan;
 mod request;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use builder::format::grub::GrubTools;
+use builder::plan::Kind;
 use builder::{BlobStore, PlanId, RecordStore};
 use moka::future::Cache;
 use schematics::{AssetName, TalosVersion};
@@ -26,6 +28,8 @@ use crate::metrics::{self, BuildTimes};
 use crate::register::Stored;
 pub use error::OpenError;
 pub use index::{Health, Image, IndexError};
+pub(crate) use installer::repository_name;
+pub use installer::{Installer, LayerContent};
 use plan::Planned;
 use request::Request;
 
@@ -110,17 +114,21 @@ impl Images {
     pub async fn open(&self, wanted: Wanted<'_>) -> Result<Image, OpenError> {
         let Wanted { stored, version, asset, keys } = wanted;
         let request = Request::new(asset, version, &stored.schematic)?;
-        let planned = self.plan(&request, stored, keys).await?;
+        let mut planned = self.plan(&request, stored, keys).await?;
         if let Some(image) = self.recall(planned.id()).await {
             metrics::delivered(version, asset, image.layout.len());
             return Ok(image);
+        }
+        if request.kind == Kind::InstallerArchive {
+            planned.installer = Some(Arc::new(self.installer(wanted).await?));
         }
         let (version, asset) = (version.clone(), *asset);
         self.make(planned, stored.clone(), move |bytes, times| metrics::built(&version, &asset, bytes, times))
             .await
     }
 
-    async fn recall(&self, plan: PlanId) -> Option<Image> {
+    /// The image of a plan that was laid out before, while all of it can be served.
+    pub(crate) async fn recall(&self, plan: PlanId) -> Option<Image> {
         if let Some(image) = self.known.get(&plan).await {
             if image.health.is_good() {
                 return Some(image);
@@ -156,8 +164,9 @@ impl Images {
             let _place = images.builds.acquire().await.map_err(|_| OpenError::Abandoned)?;
             let begun = Instant::now();
             let layout = images.assemble(&planned, &stored.schematic).await?;
-            let image =
-                images.index.put(plan, layout).await.map_err(|error| OpenError::Index(Arc::new(error)))?;
+            let content = images.content(planned.plan.kind, &layout).await?;
+            let image = images.index.put(plan, layout, content).await;
+            let image = image.map_err(|error| OpenError::Index(Arc::new(error)))?;
             images.known.insert(plan, image.clone()).await;
             built(image.layout.len(), BuildTimes { waited: begun - asked, took: begun.elapsed() });
             Ok(image)

@@ -256,7 +256,7 @@ fn what_cannot_be_made_is_told_with_the_reason() {
     let overlay = id("overlay: {name: rpi_generic, image: siderolabs/sbc-raspberrypi}");
     let cases = [
         (image("v1.13.0/metal-amd64.raw.zst"), 501, "not made by this factory yet"),
-        (image("v1.13.0/installer-amd64.tar"), 501, "not made by this factory yet"),
+        (image("v1.13.0/installer-amd64-secureboot.tar"), 400, "secure boot is disabled"),
         (image("v1.13.0/metal-amd64-secureboot.iso"), 400, "secure boot is disabled"),
         (image("v1.13.7/kernel-amd64"), 404, "version 1.13.7 is not available"),
         (image("v1.3.0/metal-amd64.iso"), 404, "version 1.3.0 is not available"),

@@ -3,6 +3,7 @@
 mod elf;
 mod extension;
 mod initramfs;
+mod installer;
 mod program;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use schematics::{Arch, Digest, Feature, TalosVersion};
 use crate::server::Anything;
 pub use extension::{GVISOR_LABEL, MICROCODE, MODULE, RUNSC, SETTINGS};
 pub use initramfs::KERNEL_RELEASE;
+pub use installer::{BOARD_FILES, base_layers};
 pub use program::{boot_loader, kernel, stub};
 
 /// The versions of the release, ascending as a factory lists them.
@@ -159,7 +161,8 @@ fn make_once() -> Result<Layout, Anything> {
 /// When it cannot be written.
 pub async fn write_ordered(dir: &Path, order: Order) -> Result<(), Anything> {
     let release = Writer { layout: LayoutWriter::open(dir)?, store: Arc::new(MemoryStore::default()) };
-    let overlays = release.image(&overlays()).await?;
+    let board = release.board().await?;
+    let overlays = release.image(&overlays(board.digest)).await?;
     let programs: Vec<_> = PROGRAMS.iter().map(|name| ((*name).to_owned(), program(name))).collect();
     let talosctl = release.image(&programs).await?;
     let mut eras = BTreeMap::new();
@@ -172,6 +175,7 @@ pub async fn write_ordered(dir: &Path, order: Order) -> Result<(), Anything> {
         release.publish("siderolabs/imager", version, imager).await?;
         release.publish("siderolabs/extensions", version, extensions).await?;
         release.publish("siderolabs/overlays", version, &overlays).await?;
+        release.installer_base(version).await?;
         // What a real repository also has.
         if version == "v1.13.0" {
             for tag in ["latest", "v1.13", "v1.12.0-rc.0", "v1.14.0-alpha.0-3-gdeadbee", "v1.1.0"] {
@@ -208,9 +212,10 @@ fn catalogue(images: &[(&str, Digest)]) -> Files {
     ]
 }
 
-fn overlays() -> Files {
+/// The catalogue of overlays, of which only the first has an image.
+fn overlays(first: Digest) -> Files {
     let entry = |name: &&str| {
-        let digest = Digest::of(name.as_bytes());
+        let digest = if *name == OVERLAYS[0] { first } else { Digest::of(name.as_bytes()) };
         format!(
             "  - name: {name}\n    image: ghcr.io/siderolabs/sbc-{}:v0.1.0\n    digest: {digest}\n",
             name.replace('_', "-")

@@ -66,6 +66,35 @@ async fn a_base_is_kept_as_it_is_and_remembered() {
     }
 }
 
+/// A layer as one gzip member.
+async fn compressed(kitchen: &Kitchen, content: &[u8], diff_id: Digest) -> BaseLayer {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, content).unwrap();
+    let blob = kitchen.store.put(encoder.finish().unwrap().into()).await.unwrap();
+    BaseLayer { media_type: "application/vnd.oci.image.layer.v1.tar+gzip".to_owned(), blob, diff_id }
+}
+
+#[tokio::test]
+async fn a_layer_is_decompressed_once_and_only_to_what_it_should_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (kitchen, limits) = (kitchen(dir.path()), Limits::default());
+    let content = tar(&[("a", b"content")]);
+    let layer = compressed(&kitchen, &content, Digest::of(&content)).await;
+    let (one, two) = tokio::join!(inflated(&kitchen, &limits, &layer), inflated(&kitchen, &limits, &layer));
+    assert_eq!(one.unwrap(), two.unwrap());
+    assert_eq!(kitchen.store.read_all(layer.diff_id, 1 << 20).await.unwrap(), content);
+    let other = compressed(&kitchen, b"other", Digest::of(b"what it should be")).await;
+    let plain = BaseLayer { blob: kitchen.store.put("no gzip".into()).await.unwrap(), ..other.clone() };
+    let unknown = BaseLayer { media_type: "text/plain".to_owned(), ..other.clone() };
+    for layer in [other, plain, unknown] {
+        let refused = inflated(&kitchen, &limits, &layer).await;
+        assert!(matches!(refused, Err(BaseError::Layer { .. })), "{refused:?}");
+    }
+    let small = Limits { content: 3, ..Limits::default() };
+    let large = compressed(&kitchen, b"large", Digest::of(b"large")).await;
+    assert!(inflated(&kitchen, &small, &large).await.unwrap_err().to_string().contains("3 bytes"));
+}
+
 #[tokio::test]
 async fn a_base_that_is_no_container_is_refused() {
     let (dir, scratch) = (tempfile::tempdir().unwrap(), store());

@@ -124,7 +124,11 @@ impl Job {
     }
 }
 
-fn decoder(compression: LayerCompression, compressed: Compressed) -> io::Result<Box<dyn Read + Send>> {
+/// The decompressed bytes of a layer.
+pub(crate) fn decoder(
+    compression: LayerCompression,
+    compressed: impl Read + Send + 'static,
+) -> io::Result<Box<dyn Read + Send>> {
     Ok(match compression {
         LayerCompression::None => Box::new(compressed),
         LayerCompression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(compressed))),

@@ -1,6 +1,7 @@
 //! Images as responses.
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -26,13 +27,15 @@ pub(super) enum Lifetime {
     Fixed,
     /// Until other keys sign: to be asked for again, which costs nothing while the entity tag is the same.
     Signed,
+    /// Until a name stands for something else: to be asked for again likewise.
+    Named,
 }
 
 impl Lifetime {
     const fn cache_control(self) -> &'static str {
         match self {
             Self::Fixed => "public, max-age=31536000, immutable",
-            Self::Signed => "public, no-cache",
+            Self::Signed | Self::Named => "public, no-cache",
         }
     }
 }
@@ -42,6 +45,8 @@ impl Lifetime {
 pub(super) struct Wanted {
     /// GET or HEAD.
     pub(super) method: Method,
+    /// The path, as it was spelled.
+    pub(super) path: String,
     /// Range and conditions are in here.
     pub(super) headers: HeaderMap,
 }
@@ -50,11 +55,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Wanted {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self { method: parts.method.clone(), headers: parts.headers.clone() })
+        let path = parts.uri.path().to_owned();
+        Ok(Self { method: parts.method.clone(), path, headers: parts.headers.clone() })
     }
 }
 
-/// What is sent.
+/// What is sent as a file.
 #[derive(Debug)]
 pub(super) struct Download {
     /// The bytes.
@@ -71,13 +77,46 @@ pub(super) struct Download {
     pub(super) health: Health,
 }
 
+/// What is sent.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// The bytes.
+    pub(super) image: Arc<VirtualImage>,
+    /// The digest that changes whenever the bytes do.
+    pub(super) etag: Digest,
+    /// The content type.
+    pub(super) media_type: HeaderValue,
+    /// How long it may be kept.
+    pub(super) lifetime: Lifetime,
+    /// Spoiled when reading fails.
+    pub(super) health: Health,
+}
+
+/// Answers with an image as a file, as [`serve`] does.
+#[must_use]
+pub(super) fn serve_file(download: &Download, store: &Arc<dyn BlobStore>, wanted: &Wanted) -> Response {
+    let content = Content {
+        image: Arc::clone(&download.image),
+        etag: download.etag,
+        media_type: HeaderValue::from_static(content_type(&download.name)),
+        lifetime: download.lifetime,
+        health: download.health.clone(),
+    };
+    let mut response = serve(&content, store, wanted);
+    if response.status().is_success() {
+        let name = download.save_as.as_deref().unwrap_or(&download.name);
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition::attachment(name));
+    }
+    response
+}
+
 /// Answers with an image: whole, in part, or not at all, as the request's conditions say.
 ///
 /// Bytes are read as the client takes them. HEAD says what GET would, and reads nothing.
 #[must_use]
-pub(super) fn serve(download: &Download, store: &Arc<dyn BlobStore>, wanted: &Wanted) -> Response {
-    let etag = format!("\"{}\"", download.etag.hex());
-    let len = download.image.len();
+pub(super) fn serve(content: &Content, store: &Arc<dyn BlobStore>, wanted: &Wanted) -> Response {
+    let etag = format!("\"{}\"", content.etag.hex());
+    let len = content.image.len();
     let decision = range::decide(&wanted.method, &wanted.headers, &etag, len);
     let (status, part) = match decision {
         Decision::Whole => (StatusCode::OK, 0..len),
@@ -98,28 +137,31 @@ pub(super) fn serve(download: &Download, store: &Arc<dyn BlobStore>, wanted: &Wa
     };
     let mut response = status.into_response();
     let headers = response.headers_mut();
-    describe(headers, &etag, download.lifetime);
+    describe(headers, &etag, content.lifetime);
     if status == StatusCode::NOT_MODIFIED {
         return response;
     }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&download.name)));
+    headers.insert(header::CONTENT_TYPE, content.media_type.clone());
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
-    let name = download.save_as.as_deref().unwrap_or(&download.name);
-    headers.insert(header::CONTENT_DISPOSITION, disposition::attachment(name));
     if status == StatusCode::PARTIAL_CONTENT {
         set(headers, header::CONTENT_RANGE, &format!("bytes {}-{}/{len}", part.start, part.end - 1));
     }
     if wanted.method != Method::HEAD {
-        let pieces = download.image.read(Arc::clone(store), part);
-        let (span, health) = (tracing::Span::current(), download.health.clone());
-        *response.body_mut() = Body::from_stream(pieces.inspect(move |piece| {
-            if let Err(error) = piece {
-                health.spoil();
-                span.in_scope(|| tracing::error!(error = chain(error), "a download broke off"));
-            }
-        }));
+        *response.body_mut() = stream(content, store, part);
     }
     response
+}
+
+/// The bytes in a range. A failure ends them early, where a client sees that something is missing.
+fn stream(content: &Content, store: &Arc<dyn BlobStore>, part: Range<u64>) -> Body {
+    let pieces = content.image.read(Arc::clone(store), part);
+    let (span, health) = (tracing::Span::current(), content.health.clone());
+    Body::from_stream(pieces.inspect(move |piece| {
+        if let Err(error) = piece {
+            health.spoil();
+            span.in_scope(|| tracing::error!(error = chain(error), "a download broke off"));
+        }
+    }))
 }
 
 /// Answers with a short text.

@@ -45,11 +45,6 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, code, text)
     }
 
-    /// Something this factory does not make yet.
-    pub(super) fn unsupported(code: &'static str, text: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_IMPLEMENTED, code, text)
-    }
-
     /// The answer to an error of another layer.
     ///
     /// The text is the error's own when the caller can do something about it; what happened inside or at the source
@@ -160,6 +155,9 @@ const PROBLEM: &str = "application/problem+json";
 /// The nearest code of the distribution specification's table.
 fn oci_code(error: &ApiError) -> &'static str {
     match (error.status, error.code) {
+        (StatusCode::BAD_REQUEST, "digest_invalid") => "DIGEST_INVALID",
+        (StatusCode::BAD_REQUEST, "asset_unavailable") => "MANIFEST_INVALID",
+        (StatusCode::BAD_REQUEST, "page_invalid") => "PAGINATION_NUMBER_INVALID",
         (StatusCode::BAD_REQUEST, _) => "NAME_INVALID",
         (StatusCode::NOT_FOUND, "manifest_unknown" | "version_unknown") => "MANIFEST_UNKNOWN",
         (StatusCode::NOT_FOUND, "blob_unknown") => "BLOB_UNKNOWN",

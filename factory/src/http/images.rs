@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use schematics::{Boot, SchematicId};
 
-use super::body::{Download, Lifetime, Wanted, serve};
+use super::body::{Download, Lifetime, Wanted, serve_file};
 use super::error::ApiError;
 use super::keys::HostKeys;
 use super::path::{ImagePath, Query};
@@ -42,7 +42,7 @@ pub(super) async fn image(
         save_as: query.get("filename"),
         health: image.health,
     };
-    Ok(serve(&download, &app.store, &wanted))
+    Ok(serve_file(&download, &app.store, &wanted))
 }
 
 /// A registered schematic.

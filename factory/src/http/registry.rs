@@ -1,25 +1,28 @@
-//! The container registry: which paths there are. Installers themselves are not served yet.
+//! The container registry: OCI distribution specification 1.1, pull and discovery.
+
+mod path;
+mod tags;
+
+use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use schematics::Platform;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use builder::VirtualImage;
+use extensions::oci::{INDEX, Index};
+use schematics::{Blame, Blamed};
 
+use super::body::{Content, Lifetime, Wanted, serve};
 use super::error::ApiError;
-use super::path::{Segment, no_schematic};
+use super::keys::HostKeys;
+use super::path::{Query, Segment, no_schematic};
 use crate::app::App;
+use crate::images::Health;
+use crate::installers::{BlobContent, Document, InstallerName, InstallerRepository, Reference};
+use path::{Repository, Resource};
 
-/// Images of Talos itself that are reachable under `siderolabs/`.
-const SOURCE_IMAGES: [&str; 6] =
-    ["installer-base", "installer", "imager", "extensions", "overlays", "talosctl-all"];
-
-/// What a path below `/v2/` asks for.
-#[derive(Debug, PartialEq, Eq)]
-enum Resource<'a> {
-    /// Something of the installer of a schematic.
-    Installer { image: &'a str, schematic: &'a str },
-    /// Something of an image of Talos itself.
-    Source { image: &'a str },
-}
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 
 /// `GET /v2/`: there is a registry here.
 pub(super) async fn base() -> StatusCode {
@@ -27,98 +30,169 @@ pub(super) async fn base() -> StatusCode {
 }
 
 /// `GET /v2/<path>`.
-pub(super) async fn resource(State(app): State<App>, Segment(path): Segment) -> Result<StatusCode, ApiError> {
-    let resource = parse(&path)
+pub(super) async fn resource(
+    State(app): State<App>,
+    Segment(path): Segment,
+    query: Query,
+    keys: HostKeys,
+    wanted: Wanted,
+) -> Result<Response, ApiError> {
+    let (repository, resource) = path::parse(&path)
         .ok_or_else(|| ApiError::not_found("path_unknown", format!("unknown registry path: {path:?}")))?;
-    match resource {
-        Resource::Source { image } if SOURCE_IMAGES.contains(&image) => Err(ApiError::unsupported(
-            "source_images_not_served",
-            format!("this factory does not pass on `siderolabs/{image}` yet; pull it from its own registry"),
-        )),
-        Resource::Source { image } => {
-            Err(ApiError::not_found("image_unknown", format!("unknown image: {image}")))
-        }
-        Resource::Installer { image, schematic } => {
-            check_installer(image)?;
+    match repository {
+        Repository::Source(repository) => source(&app, &repository, resource, (&query, &wanted)).await,
+        Repository::Installer { image, schematic } => {
+            let invalid = || ApiError::bad_request("image_invalid", format!("invalid image: {image}"));
+            let name = InstallerName::parse(image).ok_or_else(invalid)?;
             let id = schematic.parse().map_err(|_| no_schematic(schematic))?;
-            app.register.find(id).await.map_err(|error| ApiError::of("schematic_unknown", error))?;
-            Err(ApiError::unsupported(
-                "installers_not_served",
-                "this factory does not make installer images yet; ISO, kernel, initramfs and UKI are made",
-            ))
+            let stored =
+                app.register.find(id).await.map_err(|error| ApiError::of("schematic_unknown", error))?;
+            let repository = InstallerRepository { name, stored: &stored, keys: keys.0.as_ref() };
+            installer(&app, repository, resource, (&query, &wanted)).await
         }
     }
 }
 
-/// `<image>/<schematic>/…` and `siderolabs/<image…>/…` with the resources each of them has.
-fn parse(path: &str) -> Option<Resource<'_>> {
-    let parts: Vec<&str> = path.split('/').collect();
-    let (name, resource) = match parts.as_slice() {
-        [name @ .., "tags", "list"] => (name, "tags"),
-        [name @ .., resource @ ("manifests" | "blobs" | "referrers"), reference] if !reference.is_empty() => {
-            (name, *resource)
+async fn installer(
+    app: &App,
+    repository: InstallerRepository<'_>,
+    resource: Resource<'_>,
+    (query, wanted): (&Query, &Wanted),
+) -> Result<Response, ApiError> {
+    match resource {
+        Resource::Tags => {
+            let tags = app.installers.tags(repository).await;
+            tags::answer(&tags.map_err(|error| failed("tags_unavailable", error))?, query, wanted)
         }
-        _ => return None,
+        Resource::Manifest(text) => {
+            let reference = path::reference(text)?;
+            let document = app.installers.document(repository, &reference).await;
+            let document = document.map_err(|error| failed("manifest_unknown", error))?;
+            manifest(app, document, &reference, wanted)
+        }
+        Resource::Blob(text) => {
+            let content = app.installers.blob(repository, path::digest(text, "blob_unknown")?).await;
+            Ok(blob(app, content.map_err(|error| failed("blob_unknown", error))?, wanted))
+        }
+        Resource::Referrers(text) => {
+            path::digest(text, "manifest_unknown")?;
+            referrers(query)
+        }
+    }
+}
+
+async fn source(
+    app: &App,
+    repository: &extensions::Repository,
+    resource: Resource<'_>,
+    (query, wanted): (&Query, &Wanted),
+) -> Result<Response, ApiError> {
+    match resource {
+        Resource::Tags => {
+            let tags = app.sources.tags(repository).await;
+            tags::answer(&tags.map_err(|error| failed("image_unknown", error))?, query, wanted)
+        }
+        Resource::Manifest(text) => {
+            let reference = path::reference(text)?;
+            let document = app.sources.document(repository, &reference).await;
+            let document = document.map_err(|error| failed("manifest_unknown", error))?;
+            manifest(app, document, &reference, wanted)
+        }
+        Resource::Blob(text) => {
+            let digest = path::digest(text, "blob_unknown")?;
+            let content = app.sources.blob(repository, digest, wanted.method != Method::HEAD).await;
+            Ok(blob(app, content.map_err(|error| failed("blob_unknown", error))?, wanted))
+        }
+        Resource::Referrers(text) => {
+            let digest = path::digest(text, "manifest_unknown")?;
+            // Who signed it before registries knew referrers did so by a tag.
+            let tag = Reference::Tag(digest.to_string().replace(':', "-"));
+            match app.sources.document(repository, &tag).await {
+                Ok(found) if found.media_type == INDEX => {
+                    let told = serde_json::from_slice(&found.bytes);
+                    filtered(told.unwrap_or_else(|_| nothing()), query)
+                }
+                Ok(_) => referrers(query),
+                Err(error) if error.blame() == Blame::Missing => referrers(query),
+                Err(error) => Err(failed("referrers_unavailable", error)),
+            }
+        }
+    }
+}
+
+/// An error of a use case; a client that asked for what cannot be made learns why.
+fn failed<E: Blamed + std::error::Error + Send + Sync + 'static>(
+    missing: &'static str,
+    error: E,
+) -> ApiError {
+    let code = if error.blame() == Blame::Missing { missing } else { "asset_unavailable" };
+    ApiError::of(code, error)
+}
+
+fn manifest(
+    app: &App,
+    document: Document,
+    reference: &Reference,
+    wanted: &Wanted,
+) -> Result<Response, ApiError> {
+    let media_type = HeaderValue::from_str(&document.media_type).map_err(|_| {
+        ApiError::new(StatusCode::BAD_GATEWAY, "media_type", "the manifest has no proper media type")
+    })?;
+    let lifetime = match reference {
+        Reference::Tag(_) => Lifetime::Named,
+        Reference::Digest(_) => Lifetime::Fixed,
     };
-    match name {
-        ["siderolabs", image] => Some(Resource::Source { image }),
-        [image, schematic] if resource != "tags" && !schematic.is_empty() => {
-            Some(Resource::Installer { image, schematic })
-        }
-        _ => None,
+    let (digest, image) = (document.digest, Arc::new(VirtualImage::from_bytes(document.bytes)));
+    let content = Content { image, etag: digest, media_type, lifetime, health: Health::default() };
+    let mut response = serve(&content, &app.store, wanted);
+    set_digest(&mut response, digest);
+    Ok(response)
+}
+
+fn blob(app: &App, blob: BlobContent, wanted: &Wanted) -> Response {
+    let BlobContent { digest, layout, health } = blob;
+    let media_type = HeaderValue::from_static("application/octet-stream");
+    let content = Content { image: layout, etag: digest, media_type, lifetime: Lifetime::Fixed, health };
+    let mut response = serve(&content, &app.store, wanted);
+    set_digest(&mut response, digest);
+    response
+}
+
+fn set_digest(response: &mut Response, digest: schematics::Digest) {
+    if let Ok(value) = HeaderValue::from_str(&digest.to_string())
+        && !response.status().is_client_error()
+    {
+        response.headers_mut().insert(CONTENT_DIGEST, value);
     }
 }
 
-/// `[<platform>-]installer[-secureboot]`.
-fn check_installer(image: &str) -> Result<(), ApiError> {
-    let bare = image.strip_suffix("-secureboot").unwrap_or(image);
-    let platform = if bare == "installer" { Some("metal") } else { bare.strip_suffix("-installer") };
-    match platform.map(Platform::from_name) {
-        Some(Ok(_)) => Ok(()),
-        Some(Err(_)) | None => Err(ApiError::bad_request("image_invalid", format!("invalid image: {image}"))),
+/// Nothing refers to an installer yet; the specification wants an empty index for that.
+fn referrers(query: &Query) -> Result<Response, ApiError> {
+    filtered(nothing(), query)
+}
+
+fn nothing() -> Index {
+    let media_type = Some(INDEX.to_owned());
+    Index {
+        schema_version: 2,
+        media_type,
+        manifests: Vec::new(),
+        annotations: std::collections::BTreeMap::new(),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_name_installers_and_source_images() {
-        for path in [
-            "installer/abc/manifests/v1.13.0",
-            "metal-installer/abc/blobs/sha256:00",
-            "installer-secureboot/abc/referrers/sha256:00",
-        ] {
-            assert!(matches!(parse(path), Some(Resource::Installer { .. })), "{path}");
-        }
-        for path in ["siderolabs/installer/manifests/v1", "siderolabs/imager/tags/list"] {
-            assert!(matches!(parse(path), Some(Resource::Source { .. })), "{path}");
-        }
-        for path in [
-            "a/b/c/manifests/v1",
-            "siderolabs/installer/tags/v1",
-            "installer/abc/tags/list",
-            "installer/manifests/v1",
-            "installer/abc/manifests",
-            "installer/abc/manifests/",
-            "installer/abc/uploads/x",
-            "_catalog",
-            "",
-        ] {
-            assert_eq!(parse(path), None, "{path}");
-        }
+/// An index as the answer to a question for referrers, of one type when the query says so.
+fn filtered(mut index: Index, query: &Query) -> Result<Response, ApiError> {
+    let wanted = query.get("artifactType").filter(|wanted| !wanted.is_empty());
+    if let Some(wanted) = &wanted {
+        index.manifests.retain(|entry| entry.artifact_type.as_deref() == Some(wanted));
     }
-
-    #[test]
-    fn an_installer_may_be_of_any_platform() {
-        for image in ["installer", "installer-secureboot", "metal-installer", "aws-installer-secureboot"] {
-            assert!(check_installer(image).is_ok(), "{image}");
-        }
-        for image in
-            ["", "imager", "installer-", "x-installer", "-installer", "installer-secureboot-secureboot"]
-        {
-            assert!(check_installer(image).is_err(), "{image}");
-        }
+    let body = index.encode().map_err(super::json::fault)?;
+    let mut response = ([(header::CONTENT_TYPE, INDEX)], body.clone()).into_response();
+    set_digest(&mut response, schematics::Digest::of(&body));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if wanted.is_some() {
+        response.headers_mut().insert(FILTERS, HeaderValue::from_static("artifactType"));
     }
+    Ok(response)
 }

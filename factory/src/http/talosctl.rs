@@ -9,7 +9,7 @@ use axum::response::Response;
 use builder::VirtualImage;
 use schematics::TalosVersion;
 
-use super::body::{Download, Lifetime, Wanted, serve};
+use super::body::{Download, Lifetime, Wanted, serve_file};
 use super::error::ApiError;
 use super::json::json;
 use super::path::{self, Version};
@@ -66,5 +66,5 @@ pub(super) async fn program(
         save_as: None,
         health: Health::default(),
     };
-    Ok(serve(&download, &app.store, &wanted))
+    Ok(serve_file(&download, &app.store, &wanted))
 }

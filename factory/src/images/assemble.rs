@@ -22,7 +22,7 @@ const HEAD: u64 = 64 * 1024;
 /// What an image of a release and a schematic is made of.
 pub(super) struct Parts {
     artifacts: Artifacts,
-    kernel: VirtualImage,
+    pub(super) kernel: VirtualImage,
     layers: LayerSet,
     pub(super) initramfs: VirtualImage,
 }
@@ -67,9 +67,16 @@ impl Images {
         if plan.kind == Kind::Kernel {
             return Ok(VirtualImage::from_blob(self.artifacts(plan).await?.kernel));
         }
+        if let Some(installer) = &planned.installer {
+            return self.installer_archive(planned, installer).await;
+        }
+        if plan.kind == Kind::OverlayLayer {
+            return self.overlay_layer(planned, schematic).await;
+        }
         let parts = self.parts(planned, schematic).await?;
         match plan.kind {
-            Kind::Kernel | Kind::Cmdline | Kind::Initramfs => Ok(parts.initramfs),
+            Kind::Kernel | Kind::Cmdline | Kind::OverlayLayer | Kind::Initramfs => Ok(parts.initramfs),
+            Kind::InstallerLayer | Kind::InstallerArchive => self.installer_layer(planned, &parts).await,
             Kind::Uki => self.uki(planned, &parts).await,
             Kind::Addon => self.addon(planned, &parts).await,
             Kind::UefiIso => self.iso(IsoLayout::UefiOnly, planned, &parts).await,

@@ -10,7 +10,9 @@ use super::index::IndexError;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OpenError {
     /// This build does not make it.
-    #[error("{what} are not made by this factory yet; kernel, initramfs, cmdline, UKI and ISO are")]
+    #[error(
+        "{what} are not made by this factory yet; kernel, initramfs, cmdline, UKI, ISO and installer are"
+    )]
     NotMade {
         /// What was asked for, in the plural.
         what: &'static str,
@@ -77,6 +79,11 @@ impl OpenError {
             Blame::Upstream | Blame::Busy | Blame::Full | Blame::Ours => format!("failed to get {what}"),
         };
         Self::Input { blame, public, source: Arc::new(error) }
+    }
+
+    /// A document of ours that cannot be written; a fault of ours.
+    pub fn document(error: serde_json::Error) -> Self {
+        Self::Layout { blame: Blame::Ours, source: Arc::new(error) }
     }
 
     /// Pieces that do not fit; a caller who asked for what cannot be is told.

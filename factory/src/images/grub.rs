@@ -37,9 +37,15 @@ impl Images {
         let layout = match request.kind {
             Kind::HybridIso => IsoLayout::Hybrid,
             Kind::GrubIso => IsoLayout::Grub,
-            Kind::Kernel | Kind::Initramfs | Kind::Cmdline | Kind::Uki | Kind::Addon | Kind::UefiIso => {
-                return Ok(Vec::new());
-            }
+            Kind::Kernel
+            | Kind::Initramfs
+            | Kind::Cmdline
+            | Kind::Uki
+            | Kind::Addon
+            | Kind::UefiIso
+            | Kind::InstallerLayer
+            | Kind::OverlayLayer
+            | Kind::InstallerArchive => return Ok(Vec::new()),
         };
         let arch = request.target.arch;
         let (bios, efi) = parts(layout, arch);

@@ -1,7 +1,10 @@
 //! Which image a plan turned into, remembered across restarts.
 //!
 //! ```text
-//! "factory index 1\n"   SHA-256 of the manifest (32 bytes)   the manifest as zstd frame
+//! "factory index 2\n"   SHA-256 of what follows (32 bytes)
+//! SHA-256 of the manifest (32 bytes)
+//! u8 0, or u8 1 and the SHA-256 of the image's bytes (32 bytes)
+//! the manifest as zstd frame
 //! ```
 //!
 //! One small file per image is most of what a further schematic costs, so the manifest is packed and has none of its own.
@@ -18,7 +21,7 @@ use schematics::{Blame, Blamed, Digest};
 
 /// The manifest of an image, under the name of its plan.
 const KIND: RecordKind = RecordKind("images");
-const MAGIC: &[u8] = b"factory index 1\n";
+const MAGIC: &[u8] = b"factory index 2\n";
 /// The largest manifest that is read back, in bytes.
 const MAX_MANIFEST: u64 = 64 << 20;
 /// The zstd level of manifests; they are tables, which the fast levels pack as well as the slow ones.
@@ -48,6 +51,8 @@ pub struct Image {
     pub layout: Arc<VirtualImage>,
     /// The digest of its manifest: equal manifests are equal bytes, so this is the strong entity tag.
     pub manifest: Digest,
+    /// The SHA-256 of its bytes, for kinds that state it.
+    pub content: Option<Digest>,
     /// Spoiled by whoever fails to read it, so that the next one who asks gets it made again.
     pub health: Health,
 }
@@ -115,7 +120,7 @@ impl Index {
 
     async fn find(&self, plan: PlanId) -> Result<Option<Image>, Box<dyn Error + Send + Sync>> {
         let Some(record) = self.records.get(KIND, plan.0).await? else { return Ok(None) };
-        let (manifest, bytes) = unpack(&record)?;
+        let Entry { manifest, content, bytes } = unpack(&record)?;
         let layout = VirtualImage::from_manifest(&bytes)?;
         for (digest, end) in needs(&layout) {
             match self.store.size(digest).await? {
@@ -124,37 +129,71 @@ impl Index {
                 None => return Err(StoreError::Missing { digest }.into()),
             }
         }
-        Ok(Some(Image { layout: Arc::new(layout), manifest, health: Health::default() }))
+        Ok(Some(Image { layout: Arc::new(layout), manifest, content, health: Health::default() }))
     }
 
     /// Remembers the image of a plan. The manifest is read back as it was written before anybody is told of it.
     ///
     /// # Errors
     /// When it cannot be stored.
-    pub(super) async fn put(&self, plan: PlanId, layout: VirtualImage) -> Result<Image, IndexError> {
+    pub(super) async fn put(
+        &self,
+        plan: PlanId,
+        layout: VirtualImage,
+        content: Option<Digest>,
+    ) -> Result<Image, IndexError> {
         let bytes = layout.to_manifest();
         if !VirtualImage::from_manifest(&bytes).is_ok_and(|again| again == layout) {
             return Err(IndexError::Unreadable { plan: plan.0 });
         }
         let manifest = Digest::of(&bytes);
-        let packed = pack(manifest, &bytes).map_err(|source| IndexError::Pack { plan: plan.0, source })?;
+        let packed =
+            pack(manifest, content, &bytes).map_err(|source| IndexError::Pack { plan: plan.0, source })?;
         self.records.put(KIND, plan.0, packed.into()).await.map_err(IndexError::Record)?;
-        Ok(Image { layout: Arc::new(layout), manifest, health: Health::default() })
+        Ok(Image { layout: Arc::new(layout), manifest, content, health: Health::default() })
     }
 }
 
-fn pack(manifest: Digest, bytes: &[u8]) -> io::Result<Vec<u8>> {
-    Ok([MAGIC, manifest.as_bytes(), &zstd::bulk::compress(bytes, LEVEL)?].concat())
+/// What a record says.
+struct Entry {
+    manifest: Digest,
+    content: Option<Digest>,
+    bytes: Vec<u8>,
 }
 
-/// The manifest in a record, and its digest, which it was checked against.
-fn unpack(record: &[u8]) -> Result<(Digest, Vec<u8>), Box<dyn Error + Send + Sync>> {
+fn pack(manifest: Digest, content: Option<Digest>, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let stated: &[u8] = content.as_ref().map_or(&[], |content| content.as_bytes());
+    let frame = zstd::bulk::compress(bytes, LEVEL)?;
+    let facts = [manifest.as_bytes(), &[u8::from(content.is_some())][..], stated, &frame].concat();
+    Ok([MAGIC, Digest::of(&facts).as_bytes(), &facts].concat())
+}
+
+/// What a record says, checked against its digest.
+fn unpack(record: &[u8]) -> Result<Entry, Box<dyn Error + Send + Sync>> {
+    let early = "the entry ends early";
     let rest = record.strip_prefix(MAGIC).ok_or("the entry is not of a form this program knows")?;
-    let (expected, packed) = rest.split_first_chunk::<32>().ok_or("the entry ends early")?;
+    let (expected, facts) = rest.split_first_chunk::<32>().ok_or(early)?;
+    let (expected, found) = (Digest::from_bytes(*expected), Digest::of(facts));
+    if found != expected {
+        return Err(StoreError::Mismatch { expected, found }.into());
+    }
+    let (manifest, rest) = facts.split_first_chunk::<32>().ok_or(early)?;
+    let (content, packed) = match rest.split_first().ok_or(early)? {
+        (0, rest) => (None, rest),
+        (1, rest) => {
+            let (content, rest) = rest.split_first_chunk::<32>().ok_or(early)?;
+            (Some(Digest::from_bytes(*content)), rest)
+        }
+        _ => return Err("the entry is damaged".into()),
+    };
     let mut bytes = Vec::new();
     zstd::Decoder::new(packed)?.take(MAX_MANIFEST).read_to_end(&mut bytes)?;
-    let (expected, found) = (Digest::from_bytes(*expected), Digest::of(&bytes));
-    if found == expected { Ok((found, bytes)) } else { Err(StoreError::Mismatch { expected, found }.into()) }
+    let (manifest, found) = (Digest::from_bytes(*manifest), Digest::of(&bytes));
+    if found == manifest {
+        Ok(Entry { manifest, content, bytes })
+    } else {
+        Err(StoreError::Mismatch { expected: manifest, found }.into())
+    }
 }
 
 /// How long each blob of an image has to be.
@@ -191,13 +230,14 @@ mod tests {
         assert!(index.get(plan).await.is_none());
 
         let kernel = store.put("kernel".into()).await.unwrap();
-        let put = index.put(plan, image(kernel)).await.unwrap();
+        let stated = Some(Digest::of(b"bytes"));
+        let put = index.put(plan, image(kernel), stated).await.unwrap();
         let got = index.get(plan).await.unwrap();
-        assert_eq!((got.layout, got.manifest), (put.layout, put.manifest));
+        assert_eq!((got.layout, got.manifest, got.content), (put.layout, put.manifest, stated));
 
         let other = PlanId(Digest::of(b"other"));
         for lost in [Blob { digest: Digest::of(b"gone"), size: 4 }, Blob { size: 7, ..kernel }] {
-            index.put(other, image(lost)).await.unwrap();
+            index.put(other, image(lost), None).await.unwrap();
             assert!(index.get(other).await.is_none(), "{lost:?}");
         }
     }
@@ -209,10 +249,11 @@ mod tests {
         let index = Index::new(Arc::clone(&store), Arc::clone(&records));
         let plan = PlanId(Digest::of(b"plan"));
         let kernel = store.put("kernel".into()).await.unwrap();
-        index.put(plan, image(kernel)).await.unwrap();
+        let stated = Some(Digest::of(b"bytes"));
+        index.put(plan, image(kernel), stated).await.unwrap();
         let good = records.get(KIND, plan.0).await.unwrap().unwrap().to_vec();
-        let no_manifest = pack(Digest::of(b"no manifest"), b"no manifest").unwrap();
-        let other = pack(Digest::of(b"other"), &image(kernel).to_manifest()).unwrap();
+        let no_manifest = pack(Digest::of(b"no manifest"), None, b"no manifest").unwrap();
+        let other = pack(Digest::of(b"other"), None, &image(kernel).to_manifest()).unwrap();
         let mut damaged =
             vec![b"{".to_vec(), MAGIC.to_vec(), no_manifest, other, good[..good.len() - 1].to_vec()];
         damaged.extend((0..good.len()).map(|at| {
@@ -223,7 +264,7 @@ mod tests {
         for entry in damaged {
             records.put(KIND, plan.0, entry.clone().into()).await.unwrap();
             let found = index.get(plan).await;
-            assert!(found.is_none_or(|found| *found.layout == image(kernel)), "{entry:?}");
+            assert!(found.is_none(), "{entry:?}");
         }
         records.put(KIND, plan.0, good.into()).await.unwrap();
         assert!(index.get(plan).await.is_some());
@@ -235,7 +276,7 @@ mod tests {
         let records: Arc<dyn RecordStore> = Arc::new(MemoryRecords::default());
         let index = Index::new(Arc::clone(&store), Arc::clone(&records));
         let plan = PlanId(Digest::of(b"plan"));
-        let put = index.put(plan, VirtualImage::from_bytes(vec![7; 100_000])).await.unwrap();
+        let put = index.put(plan, VirtualImage::from_bytes(vec![7; 100_000]), None).await.unwrap();
         assert_eq!(store.size(put.manifest).await.unwrap(), None);
         assert!(records.get(KIND, plan.0).await.unwrap().unwrap().len() < 1000);
     }

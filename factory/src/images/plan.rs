@@ -6,11 +6,12 @@ use builder::PlanId;
 use builder::plan::{Chain, Enrolment, Inputs, Kind, Origin, Plan, Signed};
 use builder::recipe::iso::{Enroll, EnrollError};
 use extensions::layer_set::ResolvedExtension;
-use extensions::{catalog, virtual_extension};
+use extensions::{ImageRef, catalog, virtual_extension};
 use schematics::cmdline::{Composition, KernelArgs, Medium, Profile, profiles};
 use schematics::{Boot, Digest};
 
 use super::error::OpenError;
+use super::installer::Installer;
 use super::request::Request;
 use super::{EPOCH, Images};
 use crate::keys::KeySet;
@@ -21,6 +22,9 @@ use crate::register::Stored;
 pub(super) struct Planned {
     pub plan: Plan,
     pub extensions: Vec<ResolvedExtension>,
+    pub overlay: Option<ImageRef>,
+    /// The image that an archive is made of.
+    pub installer: Option<Arc<Installer>>,
     /// What signs, where something is signed.
     pub keys: Option<Arc<KeySet>>,
 }
@@ -49,6 +53,8 @@ impl Images {
         let extensions = if request.is_customised() { self.resolve(request).await? } else { Vec::new() };
         let (cmdline, profiles) = self.command_lines(request)?;
         let grub = self.grub_digests(request).await?;
+        let overlay = if request.has_overlay() { Some(self.overlay(request).await?) } else { None };
+        let installer = self.installer_inputs(request, stored).await?;
         let plan = Plan {
             kind: request.kind,
             report: request.report(),
@@ -58,15 +64,16 @@ impl Images {
             inputs: Inputs {
                 release: (request.kind != Kind::Cmdline).then_some(release.digest),
                 extensions: extensions.iter().map(|extension| extension.image.digest).collect(),
-                overlay: None,
+                overlay: overlay.as_ref().map(|image| image.digest),
                 grub,
+                installer,
             },
             origin: self.origin(request, stored),
             cmdline,
             profiles,
             tools: self.tools(!extensions.is_empty()).await,
         };
-        Ok(Planned { plan, extensions, keys: keys.cloned() })
+        Ok(Planned { plan, extensions, overlay, installer: None, keys: keys.cloned() })
     }
 
     /// What the schematic adds of its own.
@@ -157,10 +164,14 @@ fn chain(request: &Request<'_>, keys: Option<&Arc<KeySet>>) -> Result<Chain, Ope
     let enrolment = matches!(request.kind, Kind::UefiIso)
         .then_some(Enrolment { mode, well_known: options.include_well_known_certificates });
     Ok(match request.kind {
-        Kind::Kernel | Kind::Initramfs | Kind::Cmdline => Chain::Plain,
-        Kind::Uki | Kind::UefiIso | Kind::HybridIso | Kind::GrubIso | Kind::Addon => {
-            Chain::Secure(Signed { by: keys.identity(), enrolment })
-        }
+        Kind::Kernel | Kind::Initramfs | Kind::Cmdline | Kind::OverlayLayer => Chain::Plain,
+        Kind::Uki
+        | Kind::UefiIso
+        | Kind::HybridIso
+        | Kind::GrubIso
+        | Kind::Addon
+        | Kind::InstallerLayer
+        | Kind::InstallerArchive => Chain::Secure(Signed { by: keys.identity(), enrolment }),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What an asset name asks for, and whether it can be had at all.
 
 use builder::plan::{Kind, Report};
+use builder::recipe::installer::is_unified;
 use builder::recipe::iso::{IsoLayout, choose_layout};
 use schematics::cmdline::Medium;
 use schematics::schematic::Overlay;
@@ -38,7 +39,7 @@ impl<'a> Request<'a> {
             AssetName::Iso(_) => iso_kind(target, version, schematic)?,
             AssetName::Addon(_) => Kind::Addon,
             AssetName::Disk(..) => return Err(OpenError::NotMade { what: "disk images" }),
-            AssetName::Installer(_) => return Err(OpenError::NotMade { what: "installers" }),
+            AssetName::Installer(_) => Kind::InstallerArchive,
             // Was split above.
             AssetName::Measurements(..) => return Err(OpenError::NotMade { what: "measurements" }),
         };
@@ -50,7 +51,8 @@ impl<'a> Request<'a> {
     fn check(&self) -> Result<(), OpenError> {
         let too_old = |what| OpenError::TooOld { what, version: self.version.clone() };
         let supports = |feature| self.version.supports(feature);
-        if matches!(self.kind, Kind::Uki | Kind::Addon) && !supports(Feature::Uki) {
+        let unified = self.is_installer() && self.medium().is_some();
+        if (unified || matches!(self.kind, Kind::Uki | Kind::Addon)) && !supports(Feature::Uki) {
             return Err(too_old("a unified kernel image"));
         }
         if self.measurements.is_some() {
@@ -72,7 +74,9 @@ impl<'a> Request<'a> {
             }
             // An overlay brings kernel arguments that only its own program knows.
             if self.medium().is_some() {
-                return Err(OpenError::NotMade { what: "ISOs and UKIs of schematics with an overlay" });
+                return Err(OpenError::NotMade {
+                    what: "ISOs, UKIs and installers of schematics with an overlay",
+                });
             }
         }
         Ok(())
@@ -114,10 +118,23 @@ impl<'a> Request<'a> {
         !matches!(self.kind, Kind::Kernel | Kind::Cmdline)
     }
 
+    /// Whether it is an installer image or a part of one.
+    pub(super) const fn is_installer(&self) -> bool {
+        matches!(self.kind, Kind::InstallerLayer | Kind::OverlayLayer | Kind::InstallerArchive)
+    }
+
+    /// Whether the schematic's overlay reaches this asset.
+    pub(super) fn has_overlay(&self) -> bool {
+        !self.schematic.overlay.is_empty() && (self.is_installer() || self.medium().is_some())
+    }
+
     /// What carries the kernel command line, for an image that has one.
-    pub(super) const fn medium(&self) -> Option<Medium> {
+    pub(super) fn medium(&self) -> Option<Medium> {
         match self.kind {
-            Kind::Kernel | Kind::Initramfs | Kind::Cmdline => None,
+            Kind::Kernel | Kind::Initramfs | Kind::Cmdline | Kind::OverlayLayer => None,
+            Kind::InstallerLayer | Kind::InstallerArchive => {
+                is_unified(self.version, self.target.boot).then_some(Medium::Uki)
+            }
             // An add-on brings the schematic's arguments alone; the rest is in the image it is added to.
             Kind::Addon => None,
             Kind::Uki => Some(Medium::Uki),

@@ -19,7 +19,7 @@ async fn image() -> (Arc<dyn BlobStore>, VirtualImage, Vec<u8>) {
 
 fn wanted(method: Method, headers: &[(header::HeaderName, &str)]) -> Wanted {
     let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-    Wanted { method, headers }
+    Wanted { method, path: String::new(), headers }
 }
 
 fn download(image: &VirtualImage, name: &str) -> Download {
@@ -54,7 +54,7 @@ async fn every_range_is_the_same_stretch_of_the_flat_file() {
         (len - 5, len + 5),
     ] {
         let range = format!("bytes={first}-{last}");
-        let response = serve(&download, &store, &wanted(Method::GET, &[(header::RANGE, &range)]));
+        let response = serve_file(&download, &store, &wanted(Method::GET, &[(header::RANGE, &range)]));
         assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
         let end = last.min(len - 1);
         let headers = response.headers().clone();
@@ -70,7 +70,7 @@ async fn the_whole_file_says_everything_about_itself() {
     let download = Download { save_as: Some("my.iso".to_owned()), ..download(&image, "metal-amd64.iso") };
     let etag = format!("\"{}\"", image.manifest_digest().hex());
     for method in [Method::GET, Method::HEAD] {
-        let response = serve(&download, &store, &wanted(method.clone(), &[]));
+        let response = serve_file(&download, &store, &wanted(method.clone(), &[]));
         assert_eq!(response.status(), StatusCode::OK);
         for (name, value) in [
             (header::CONTENT_TYPE, "application/x-iso9660-image"),
@@ -93,7 +93,7 @@ async fn a_condition_that_fails_sends_no_byte() {
     let download = download(&image, "kernel-amd64");
     let etag = format!("\"{}\"", image.manifest_digest().hex());
     let answer =
-        |headers: &[(header::HeaderName, &str)]| serve(&download, &store, &wanted(Method::GET, headers));
+        |headers: &[(header::HeaderName, &str)]| serve_file(&download, &store, &wanted(Method::GET, headers));
 
     let unchanged = answer(&[(header::IF_NONE_MATCH, &etag)]);
     assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED);
@@ -119,7 +119,7 @@ async fn a_condition_that_fails_sends_no_byte() {
 async fn a_body_breaks_off_when_its_bytes_are_gone() {
     let (_, image, _) = image().await;
     let empty: Arc<dyn BlobStore> = Arc::new(MemoryStore::default());
-    let response = serve(&download(&image, "disk.raw"), &empty, &wanted(Method::GET, &[]));
+    let response = serve_file(&download(&image, "disk.raw"), &empty, &wanted(Method::GET, &[]));
     assert!(to_bytes(response.into_body(), 1 << 20).await.is_err());
 }
 

@@ -1,0 +1,294 @@
+//! Use case: installer images as a container registry has them.
+//!
+//! A tag is a version. What it stands for is composed when it is asked for, which is a look into the index of images unless
+//! a layer has to be laid out first. Everything that was ever told by its digest is found again by that digest:
+//!
+//! ```text
+//! registry/<repository, schematic, digest>   a document as text, or the plan of a layer of ours
+//! registry-base/<digest>                     where a layer of a base installer comes from
+//! ```
+
+mod entry;
+mod error;
+mod name;
+mod published;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use builder::store::Blob;
+use builder::{BlobStore, RecordStore, VirtualImage};
+use bytes::Bytes;
+use extensions::oci::{self, MANIFEST};
+use extensions::source;
+use futures::{StreamExt as _, stream};
+use moka::future::Cache;
+use schematics::{Arch, AssetName, Boot, Digest, SchematicId, TalosVersion};
+
+use crate::available::Available;
+use crate::flights::Flights;
+use crate::images::{Health, Images, Wanted, repository_name};
+use crate::keys::KeySet;
+use crate::register::Stored;
+use entry::{Entries, What};
+pub use error::InstallersError;
+pub use name::InstallerName;
+use published::Published;
+
+/// How many installers are remembered in memory.
+const REMEMBERED: u64 = 4096;
+/// How long one is, before it is composed again: layers may be dropped from the store at any time.
+const CHECKED_AFTER: Duration = Duration::from_secs(60);
+/// The tag of the newest version that is no pre-release.
+const LATEST: &str = "latest";
+
+/// One repository.
+#[derive(Debug, Clone, Copy)]
+pub struct InstallerRepository<'a> {
+    /// What kind of installer.
+    pub name: InstallerName,
+    /// Of which schematic.
+    pub stored: &'a Stored,
+    /// The keys that sign for whom the request came to, if there are any.
+    pub keys: Option<&'a Arc<KeySet>>,
+}
+
+/// A manifest or index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its media type.
+    pub media_type: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// The bytes of a configuration or layer.
+#[derive(Debug, Clone)]
+pub struct BlobContent {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its bytes.
+    pub layout: Arc<VirtualImage>,
+    /// Spoiled when reading fails.
+    pub health: Health,
+}
+
+/// What a manifest is asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// A tag.
+    Tag(String),
+    /// A digest.
+    Digest(Digest),
+}
+
+impl Document {
+    /// A document of this type.
+    #[must_use]
+    pub fn new(media_type: &str, bytes: Bytes) -> Self {
+        Self { media_type: media_type.to_owned(), digest: Digest::of(&bytes), bytes }
+    }
+}
+
+/// What decides an installer: repository, schematic, version, and who signs.
+type Key = (String, SchematicId, TalosVersion, Option<Digest>);
+
+/// Serves installers. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Installers {
+    images: Images,
+    available: Available,
+    store: Arc<dyn BlobStore>,
+    entries: Entries,
+    known: Cache<Key, Arc<Published>>,
+    fetches: Arc<Flights<Digest, (), source::PullError>>,
+}
+
+impl Installers {
+    /// Installers made of these images, what is told about them remembered in `records`.
+    #[must_use]
+    pub fn new(
+        images: Images,
+        available: Available,
+        store: Arc<dyn BlobStore>,
+        records: Arc<dyn RecordStore>,
+    ) -> Self {
+        let known = Cache::builder().max_capacity(REMEMBERED).time_to_live(CHECKED_AFTER).build();
+        Self { images, available, store, entries: Entries::new(records), known, fetches: Arc::default() }
+    }
+
+    /// The tags of a repository, sorted: the versions its schematic can be had for, and `latest`.
+    ///
+    /// # Errors
+    /// When the versions are not known.
+    pub async fn tags(&self, repository: InstallerRepository<'_>) -> Result<Vec<String>, InstallersError> {
+        let versions = self.available.versions().await.map_err(InstallersError::Versions)?;
+        let target = repository.name.target(Arch::Amd64);
+        let wanted = |version: &&TalosVersion| {
+            self.images.could_have(repository.stored, version, &AssetName::Installer(target))
+        };
+        let found: Vec<&TalosVersion> = versions.iter().filter(wanted).collect();
+        let mut tags: Vec<String> = found.iter().map(|version| version.to_string()).collect();
+        if found.iter().any(|version| !version.is_prerelease()) {
+            tags.push(LATEST.to_owned());
+        }
+        tags.sort_unstable();
+        Ok(tags)
+    }
+
+    /// The index or manifest a reference stands for. All that it refers to can be served when this is.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be made.
+    pub async fn document(
+        &self,
+        repository: InstallerRepository<'_>,
+        reference: &Reference,
+    ) -> Result<Document, InstallersError> {
+        match reference {
+            Reference::Tag(tag) => {
+                let version = self.version(tag).await?;
+                Ok(self.published(repository, &version).await?.index.clone())
+            }
+            Reference::Digest(digest) => {
+                let unknown = InstallersError::NoManifest { digest: *digest };
+                let entry = self.entries.get(repository, *digest).await?.ok_or(unknown)?;
+                let What::Document(told) = entry.what else {
+                    return Err(InstallersError::NoManifest { digest: *digest });
+                };
+                let now = self.published(repository, &entry.version).await;
+                if let Ok(Some(document)) = now.as_ref().map(|now| now.document(*digest)) {
+                    return Ok(document);
+                }
+                // An earlier factory made it of other inputs. It is still good while all of it is here.
+                if self.is_whole(repository, &told).await? {
+                    return Ok(told);
+                }
+                now.and(Err(InstallersError::NoManifest { digest: *digest }))
+            }
+        }
+    }
+
+    /// A configuration or layer.
+    ///
+    /// # Errors
+    /// When the repository has none by this digest, or it cannot be made again.
+    pub async fn blob(
+        &self,
+        repository: InstallerRepository<'_>,
+        digest: Digest,
+    ) -> Result<BlobContent, InstallersError> {
+        let Some(entry) = self.entries.get(repository, digest).await? else {
+            return self.base_layer(digest).await;
+        };
+        match entry.what {
+            What::Document(document) if document.media_type == oci::CONFIG => {
+                let layout = Arc::new(VirtualImage::from_bytes(document.bytes));
+                Ok(BlobContent { digest, layout, health: Health::default() })
+            }
+            What::Document(_) => Err(InstallersError::NoBlob { digest }),
+            What::Layer(plan) => {
+                if let Some(image) = self.images.recall(plan).await
+                    && image.content == Some(digest)
+                {
+                    return Ok(BlobContent { digest, layout: image.layout, health: image.health });
+                }
+                let now = self.published(repository, &entry.version).await?;
+                now.layer(digest).ok_or(InstallersError::NoBlob { digest })
+            }
+        }
+    }
+
+    /// A layer of a base installer, fetched again when it is no longer in the store.
+    async fn base_layer(&self, digest: Digest) -> Result<BlobContent, InstallersError> {
+        let (repository, size) =
+            self.entries.base(digest).await?.ok_or(InstallersError::NoBlob { digest })?;
+        let blob = Blob { digest, size };
+        if self.store.size(digest).await? != Some(size) {
+            let (available, store) = (self.available.clone(), Arc::clone(&self.store));
+            let fetch = || async move { source::copy(available.source(), &repository, blob, &store).await };
+            let fetched = self.fetches.join(digest, fetch).await.map_err(|_| InstallersError::Abandoned)?;
+            fetched.map_err(InstallersError::Base)?;
+        }
+        let layout = Arc::new(VirtualImage::from_blob(blob));
+        Ok(BlobContent { digest, layout, health: Health::default() })
+    }
+
+    /// The version a tag stands for.
+    async fn version(&self, tag: &str) -> Result<TalosVersion, InstallersError> {
+        let unknown = |what| InstallersError::NoTag { tag: tag.to_owned(), what };
+        if tag == LATEST {
+            let versions = self.available.versions().await.map_err(InstallersError::Versions)?;
+            let newest = versions.iter().rev().find(|version| !version.is_prerelease());
+            return newest.cloned().ok_or_else(|| unknown("no version has been released"));
+        }
+        if !tag.starts_with('v') {
+            return Err(unknown("tags are versions, such as v1.13.0"));
+        }
+        tag.parse().map_err(|_| unknown("it is no version; those look like v1.13.0"))
+    }
+
+    /// What a version is published as, composed at most once at a time.
+    async fn published(
+        &self,
+        repository: InstallerRepository<'_>,
+        version: &TalosVersion,
+    ) -> Result<Arc<Published>, InstallersError> {
+        let InstallerRepository { name, stored, keys } = repository;
+        let signer = keys.filter(|_| name.boot == Boot::Secure).map(|keys| keys.identity());
+        let key = (repository_name(name.platform, name.boot), stored.id, version.clone(), signer);
+        if let Some(known) = self.known.get(&key).await
+            && !known.is_good()
+        {
+            self.known.invalidate(&key).await;
+        }
+        let composed = Box::pin(self.publish(repository, version));
+        let published = self.known.try_get_with(key, composed).await;
+        published.map_err(|error| InstallersError::clone(&error))
+    }
+
+    async fn publish(
+        &self,
+        repository: InstallerRepository<'_>,
+        version: &TalosVersion,
+    ) -> Result<Arc<Published>, InstallersError> {
+        let InstallerRepository { name, stored, keys } = repository;
+        let [amd64, arm64] = [Arch::Amd64, Arch::Arm64].map(|arch| AssetName::Installer(name.target(arch)));
+        let installer = |asset| self.images.installer(Wanted { stored, version, asset, keys });
+        let (amd64, arm64) = tokio::try_join!(installer(&amd64), installer(&arm64))?;
+        let published = Published::new(vec![amd64, arm64]).map_err(InstallersError::document)?;
+        // Remembered before anybody is told a digest.
+        self.entries.put(repository, version, &published).await?;
+        Ok(Arc::new(published))
+    }
+
+    /// Whether everything an index or manifest refers to can be served.
+    async fn is_whole(
+        &self,
+        repository: InstallerRepository<'_>,
+        document: &Document,
+    ) -> Result<bool, InstallersError> {
+        let Ok(told) = oci::Document::decode(&document.bytes, document.digest) else { return Ok(false) };
+        let image = match told {
+            oci::Document::Image(image) => image,
+            oci::Document::Index(index) => {
+                for entry in index.manifests {
+                    let Some(found) = self.entries.get(repository, entry.digest).await? else {
+                        return Ok(false);
+                    };
+                    let What::Document(inner) = found.what else { return Ok(false) };
+                    // Only an index of images is ever told, so this ends.
+                    if inner.media_type != MANIFEST || !Box::pin(self.is_whole(repository, &inner)).await? {
+                        return Ok(false);
+                    }
+                }
+                return Ok(true);
+            }
+        };
+        let parts = image.layers.into_iter().chain([image.config]);
+        let served = stream::iter(parts.map(|part| self.blob(repository, part.digest)));
+        Ok(served.buffered(2).all(|part| std::future::ready(part.is_ok())).await)
+    }
+}

@@ -1,0 +1,90 @@
+//! Why something of an installer's repository cannot be had.
+
+use std::sync::Arc;
+
+use builder::StoreError;
+use builder::store::RecordError;
+use extensions::PullError;
+use schematics::{Blame, Blamed, Digest};
+
+use crate::available::Unavailable;
+use crate::images::OpenError;
+
+/// Why something of an installer's repository cannot be had. Shared by those who waited for it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum InstallersError {
+    /// There is no such tag.
+    #[error("there is no tag `{tag}`: {what}")]
+    NoTag {
+        /// The tag.
+        tag: String,
+        /// Why.
+        what: &'static str,
+    },
+    /// The repository has no such manifest.
+    #[error("this repository has no manifest {digest}")]
+    NoManifest {
+        /// The digest.
+        digest: Digest,
+    },
+    /// The repository has no such blob.
+    #[error("this repository has no blob {digest}")]
+    NoBlob {
+        /// The digest.
+        digest: Digest,
+    },
+    /// The installer cannot be made.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The versions are not known.
+    #[error("the versions of Talos are not known")]
+    Versions(#[source] Unavailable),
+    /// A layer of the base could not be fetched again.
+    #[error("could not fetch a layer of the base installer")]
+    Base(#[source] Arc<PullError>),
+    /// A document could not be written.
+    #[error("could not write a document")]
+    Document(#[source] Arc<serde_json::Error>),
+    /// Our records failed.
+    #[error("could not remember the installer")]
+    Record(#[source] Arc<RecordError>),
+    /// Our store failed.
+    #[error("could not look for a layer")]
+    Store(#[source] Arc<StoreError>),
+    /// A fetch ended without a result.
+    #[error("the fetch was abandoned; try again")]
+    Abandoned,
+}
+
+impl InstallersError {
+    pub(super) fn document(error: serde_json::Error) -> Self {
+        Self::Document(Arc::new(error))
+    }
+}
+
+impl From<RecordError> for InstallersError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(Arc::new(error))
+    }
+}
+
+impl From<StoreError> for InstallersError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl Blamed for InstallersError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::NoTag { .. } | Self::NoManifest { .. } | Self::NoBlob { .. } => Blame::Missing,
+            Self::Open(error) => error.blame(),
+            Self::Versions(error) => error.blame(),
+            Self::Base(error) => error.blame(),
+            Self::Record(error) => error.blame(),
+            Self::Store(error) => error.blame(),
+            Self::Document(_) => Blame::Ours,
+            Self::Abandoned => Blame::Busy,
+        }
+    }
+}
