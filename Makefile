@@ -12,7 +12,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 qemu-system-arm qemu-utils qemu
 	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-jsonschema python3-pefile python3-venv jq curl \
 	dnsmasq-base iproute2 skopeo docker-registry sbsigntool pesign osslsigncode efitools systemd file \
 	softhsm2 opensc swtpm swtpm-tools tpm2-tools \
-	libarchive-tools
+	libarchive-tools docker.io podman containerd runc
 
 FACTORY := target/release/factory
 REFERENCE := target/reference
@@ -22,7 +22,7 @@ export FACTORY_DATA ?= ./data
 GRUB := target/tools/grub
 export FACTORY_GRUB_MODULES ?= /usr/lib/grub,$(abspath $(GRUB))
 
-.PHONY: setup setup-test build reference run test test-boot test-secureboot bench clean
+.PHONY: setup setup-test build reference run test test-boot test-secureboot test-clients bench clean
 
 setup:
 	@SUDO="$(SUDO)" tests/install.sh $(RUN_PACKAGES)
@@ -36,6 +36,7 @@ setup-test:
 	@tests/tools/shim.sh target/tools
 	@tests/tools/tpm-tools.sh target/tools
 	@SUDO="$(SUDO)" tests/tools/signers.sh target/tools
+	@tests/tools/go.sh target/tools
 
 build: setup
 	cargo build --release --locked
@@ -54,6 +55,9 @@ test-boot: setup-test reference
 
 test-secureboot: setup-test reference
 	tests/test.sh secureboot
+
+test-clients: setup-test reference
+	tests/test.sh clients
 
 bench: setup-test reference
 	tests/bench/run.sh

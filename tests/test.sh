@@ -1,9 +1,10 @@
 #!/bin/bash
 # Runs the tests and ends with one line: N passed, N failed, N skipped.
 #
-#   tests/test.sh all          formatting, lints, every test, fuzzing, boots
+#   tests/test.sh all          formatting, lints, every test, fuzzing, boots, container clients
 #   tests/test.sh boot         the boots in QEMU alone
 #   tests/test.sh secureboot   SecureBoot and measured boot in QEMU alone
+#   tests/test.sh clients      the container clients alone
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -45,6 +46,7 @@ case ${1:-} in
     suite tests cargo test --workspace --locked --no-fail-fast -- --quiet
     suite boot cargo test --locked -p tests --features boot --test boot -- --test-threads=2
     suite secureboot cargo test --locked -p tests --features boot --test secureboot -- --test-threads=2
+    suite clients cargo test --locked -p tests --features clients --test clients -- --test-threads=2
     for target in tests/fuzz/fuzz_targets/*.rs; do
       step "fuzz $(basename "$target" .rs)" tests/fuzz/run.sh "$(basename "$target" .rs)" 20
     done
@@ -55,8 +57,11 @@ case ${1:-} in
   secureboot)
     suite secureboot cargo test --locked -p tests --features boot --test secureboot -- --test-threads=2
     ;;
+  clients)
+    suite clients cargo test --locked -p tests --features clients --test clients -- --test-threads=2
+    ;;
   *)
-    echo "usage: $0 all|boot|secureboot" >&2
+    echo "usage: $0 all|boot|secureboot|clients" >&2
     exit 2
     ;;
 esac

@@ -1,0 +1,21 @@
+//! Container clients against the real service on the reference release, which must have been made (`make reference`).
+//!
+//! Each client pulls both architectures by tag and by digest, and what it got is compared with what the service offers as
+//! downloads. A machine without a client skips, and says so.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "all of this crate is a test"
+)]
+
+mod archives;
+mod boots;
+mod conformance;
+mod crowd;
+mod daemons;
+mod programs;
+mod pulled;
+mod pulls;
+mod site;
+mod upstream;
