@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod modules_dep;
 pub mod oci;
 pub mod overlay_files;
+pub mod overlay_options;
 pub mod overlays;
 pub mod parts;
 pub mod publish;

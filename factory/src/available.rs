@@ -11,11 +11,13 @@ use extensions::contents::Contents;
 use extensions::cook::Kitchen;
 use extensions::installer::{BaseLayer, InstallerBase, inflated, installer_base};
 use extensions::overlay_files::{OverlayFiles, overlay_files};
+use extensions::overlay_options::{OverlayOptions, native, overlay_options};
 use extensions::overlays::{self, OverlayEntry};
 use extensions::releases::{Releases, VersionRules};
 use extensions::talosctl::{Talosctl, talosctl};
 use extensions::{ImageRef, ImageSource, Limits, Repository};
 use moka::future::Cache;
+use schematics::schematic::Overlay;
 use schematics::{Arch, Digest, Feature, TalosVersion};
 
 pub use error::Unavailable;
@@ -245,6 +247,21 @@ impl Available {
     pub async fn overlay_files(&self, image: &ImageRef, arch: Arch) -> Result<OverlayFiles, Unavailable> {
         let Shared { kitchen, source, limits, .. } = &*self.shared;
         overlay_files(kitchen, source.as_ref(), limits, image, arch).await.map_err(Unavailable::new)
+    }
+
+    /// What an overlay's own program asks for with these options.
+    ///
+    /// # Errors
+    /// When the image cannot be had, or its program does not answer.
+    pub async fn overlay_options(
+        &self,
+        image: &ImageRef,
+        overlay: &Overlay,
+    ) -> Result<OverlayOptions, Unavailable> {
+        let files = self.overlay_files(image, native().map_err(Unavailable::new)?).await?;
+        let told =
+            overlay_options(&self.shared.kitchen, &files, &overlay.name, &overlay.options_yaml()).await;
+        told.map_err(Unavailable::new)
     }
 
     async fn require(&self, version: &TalosVersion) -> Result<(), Unavailable> {

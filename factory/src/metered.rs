@@ -32,6 +32,10 @@ impl ImageSource for MeteredSource {
         counted("manifest", self.0.manifest(repository, digest).await)
     }
 
+    async fn blob_size(&self, repository: &Repository, digest: Digest) -> Result<u64, PullError> {
+        counted("blob size", self.0.blob_size(repository, digest).await)
+    }
+
     async fn blob(&self, repository: &Repository, blob: Blob) -> Result<BlobStream, PullError> {
         let pieces = counted("blob", self.0.blob(repository, blob).await)?;
         let broken = |piece: &Result<Bytes, PullError>| {

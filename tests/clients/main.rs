@@ -3,11 +3,7 @@
 //! Each client pulls both architectures by tag and by digest, and what it got is compared with what the service offers as
 //! downloads. A machine without a client skips, and says so.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "all of this crate is a test"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of this crate is a test")]
 
 mod archives;
 mod boots;

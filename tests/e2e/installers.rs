@@ -7,17 +7,17 @@ use fs_err as fs;
 use schematics::Digest;
 use serde_json::Value;
 use tests::http::Answer;
+use tests::keys::KeyFiles;
 use tests::release::{VERSIONS, base_layers};
 use tests::server::Factory;
 
+use crate::secureboot::{is_signed, signing};
 use crate::site::{FIXED_URL, Site, create, report};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const EMPTY: &str = "{}";
 const GVISOR: &str = "customization: {systemExtensions: {officialExtensions: [siderolabs/gvisor]}}";
-const BOARD: &str =
-    "overlay: {name: rpi_generic, image: siderolabs/sbc-rpi-generic, options: {configTxt: a}}";
 
 /// A document by its digest or tag, checked as a client does: HEAD says the same, and the digest is that of the bytes.
 #[track_caller]
@@ -52,7 +52,7 @@ fn blob(factory: &Factory, repository: &str, descriptor: &Value) -> Vec<u8> {
 }
 
 /// The files of a layer by path, with mode and content.
-fn files(layer: &[u8]) -> BTreeMap<String, (u32, Vec<u8>)> {
+pub(crate) fn files(layer: &[u8]) -> BTreeMap<String, (u32, Vec<u8>)> {
     let mut archive = tar::Archive::new(layer);
     let mut files = BTreeMap::new();
     for entry in archive.entries().unwrap() {
@@ -66,7 +66,7 @@ fn files(layer: &[u8]) -> BTreeMap<String, (u32, Vec<u8>)> {
 }
 
 /// The image of an architecture: its configuration and its layers.
-fn image(factory: &Factory, repository: &str, tag: &str, arch: &str) -> (Value, Vec<Vec<u8>>) {
+pub(crate) fn image(factory: &Factory, repository: &str, tag: &str, arch: &str) -> (Value, Vec<Vec<u8>>) {
     let (_, index) = manifest(factory, repository, tag);
     assert_eq!(index["mediaType"], INDEX);
     let platforms: Vec<&Value> =
@@ -123,39 +123,35 @@ fn every_version_has_the_layers_its_installer_expects() {
 }
 
 #[test]
-fn an_overlay_is_a_layer_of_its_own() {
-    let site = Site::new(BOARD);
-    let (_, layers) = image(&site.factory, &format!("installer/{}", site.id), "v1.7.0", "arm64");
-    assert_eq!(layers.len(), 3);
-    let overlay = files(&layers[2]);
-    let listed: Vec<(&str, u32)> = overlay.iter().map(|(path, (mode, _))| (path.as_str(), *mode)).collect();
-    assert_eq!(
-        listed,
-        [
-            ("overlay/artifacts/", 0o755),
-            ("overlay/artifacts/arm64/", 0o755),
-            ("overlay/artifacts/arm64/firmware/", 0o755),
-            ("overlay/artifacts/arm64/firmware/boot/", 0o755),
-            ("overlay/artifacts/arm64/firmware/boot/fixup4.dat", 0o644),
-            ("overlay/artifacts/arm64/u-boot/", 0o755),
-            ("overlay/artifacts/arm64/u-boot/rpi_generic/", 0o755),
-            ("overlay/artifacts/arm64/u-boot/rpi_generic/u-boot.bin", 0o640),
-            ("overlay/extra-options", 0o644),
-            ("overlay/installers/default", 0o755),
-        ]
-    );
-    assert_eq!(overlay["overlay/extra-options"].1, b"configTxt: a\n");
-    assert_eq!(overlay["overlay/artifacts/arm64/u-boot/rpi_generic/u-boot.bin"].1, b"u-boot");
-    // Unknown overlays, and versions from before there were any.
-    let unknown = create(&site.factory, "overlay: {name: none, image: siderolabs/none}");
-    for (id, version, text) in [
-        (&unknown, "v1.7.0", "official overlay \"none\" is not available for Talos version v1.7.0"),
-        (&site.id, "v1.6.0", "overlay is not supported for Talos version v1.6.0"),
-    ] {
-        let answer = site.factory.get(&format!("/v2/installer/{id}/manifests/{version}"));
-        let message = answer.json()["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
-        assert!(answer.status == 400 && message.ends_with(text), "{} {message}", answer.status);
+fn signed_installers_have_what_is_signed_with_the_keys_of_the_host() {
+    let keys = KeyFiles::generate().unwrap();
+    let site = signing(&keys, GVISOR);
+    for (version, uki) in [("v1.5.0", "vmlinuz.efi.signed"), ("v1.13.0", "vmlinuz.efi")] {
+        let repository = format!("installer-secureboot/{}", site.id);
+        let (_, layers) = image(&site.factory, &repository, version, "arm64");
+        let own = files(&layers[1]);
+        let names: Vec<&str> = own.keys().map(|name| name.rsplit('/').next().unwrap()).collect();
+        assert_eq!(names, ["systemd-boot.efi", uki]);
+        let content = |name: &str| own[&format!("usr/install/arm64/{name}")].1.clone();
+        assert!(
+            content(uki) == site.bytes(&format!("{version}/metal-arm64-secureboot-uki.efi")),
+            "{version}"
+        );
+        let loader = site.save("systemd-boot.efi", &content("systemd-boot.efi"));
+        let Some(signed) = is_signed(&keys.certificate("main"), &loader) else { return };
+        assert!(signed, "{version}");
+        assert_eq!(site.get(&format!("{version}/installer-arm64-secureboot.tar")).status, 200);
     }
+    let too_old = site.factory.get(&format!("/v2/installer-secureboot/{}/manifests/v1.3.7", site.id));
+    assert_eq!(too_old.status, 400, "{}", too_old.text());
+    let unsigned = Site::new(GVISOR);
+    let without =
+        unsigned.factory.get(&format!("/v2/installer-secureboot/{}/manifests/v1.13.0", unsigned.id));
+    assert!(
+        without.status == 400 && without.text().contains("secure boot is disabled"),
+        "{}",
+        without.text()
+    );
 }
 
 #[test]
@@ -262,7 +258,7 @@ fn repositories_keep_to_themselves() {
 
 #[test]
 fn tags_are_listed_in_pages() {
-    let site = Site::new(BOARD);
+    let site = Site::new(crate::overlays::BOARD);
     let path = format!("/v2/installer/{}/tags/list", site.id);
     let answer = site.factory.get(&path);
     assert_eq!(answer.header("content-type"), Some("application/json"));

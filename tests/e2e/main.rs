@@ -21,6 +21,7 @@ mod isos;
 mod judges;
 mod measurements;
 mod operations;
+mod overlays;
 mod pages;
 mod schematics;
 mod secureboot;

@@ -17,7 +17,7 @@ pub(crate) fn signing(keys: &KeyFiles, schematic: &str) -> Site {
 }
 
 /// Whether a program is signed with the key of a certificate; `None` when nothing here can tell.
-fn is_signed(certificate: &Path, program: &Path) -> Option<bool> {
+pub(crate) fn is_signed(certificate: &Path, program: &Path) -> Option<bool> {
     refuses("sbverify", "sbsigntool", &[&"--cert", &certificate, &program]).map(|refused| !refused)
 }
 

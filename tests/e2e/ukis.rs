@@ -6,8 +6,9 @@ use schematics::Digest;
 
 use crate::site::{FULL, Site, judge, refuses, report};
 
-const COMMON: &str = "slab_nomerge pti=on consoleblank=0 nvme_core.io_timeout=4294967295 printk.devkmsg=on";
-const NEWEST: &str = "selinux=1 module.sig_enforce=1 proc_mem.force_override=never";
+pub(crate) const COMMON: &str =
+    "slab_nomerge pti=on consoleblank=0 nvme_core.io_timeout=4294967295 printk.devkmsg=on";
+pub(crate) const NEWEST: &str = "selinux=1 module.sig_enforce=1 proc_mem.force_override=never";
 
 /// A section as `ukify inspect` tells it: name, size, digest.
 type Section = (String, usize, String);

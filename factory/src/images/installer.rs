@@ -224,6 +224,17 @@ impl Images {
         overlay_layer(&tree, &program.content, &overlay.options_yaml()).map_err(OpenError::layout)
     }
 
+    /// The kernel arguments a schematic's overlay asks for, where there is a command line that takes them.
+    pub(super) async fn board_arguments(
+        &self,
+        request: &Request<'_>,
+        overlay: Option<&ImageRef>,
+    ) -> Result<Vec<String>, OpenError> {
+        let Some(image) = overlay.filter(|_| request.medium().is_some()) else { return Ok(Vec::new()) };
+        let told = self.available.overlay_options(image, &request.schematic.overlay).await;
+        Ok(told.map_err(|error| OpenError::input("the overlay's options", error))?.kernel_args)
+    }
+
     /// Finds the schematic's overlay in the version's catalogue.
     pub(super) async fn overlay(&self, request: &Request<'_>) -> Result<ImageRef, OpenError> {
         let wanted = &request.schematic.overlay;

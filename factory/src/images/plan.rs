@@ -51,9 +51,10 @@ impl Images {
         let release =
             self.available.release(version).await.map_err(|error| OpenError::input("kernel", error))?;
         let extensions = if request.is_customised() { self.resolve(request).await? } else { Vec::new() };
-        let (cmdline, profiles) = self.command_lines(request)?;
-        let grub = self.grub_digests(request).await?;
         let overlay = if request.has_overlay() { Some(self.overlay(request).await?) } else { None };
+        let board = self.board_arguments(request, overlay.as_ref()).await?;
+        let (cmdline, profiles) = self.command_lines(request, &board)?;
+        let grub = self.grub_digests(request).await?;
         let installer = self.installer_inputs(request, stored).await?;
         let plan = Plan {
             kind: request.kind,
@@ -87,7 +88,11 @@ impl Images {
     }
 
     /// The main command line, empty where the image has none, and those of further boot entries.
-    fn command_lines(&self, request: &Request<'_>) -> Result<(String, Vec<Profile>), OpenError> {
+    fn command_lines(
+        &self,
+        request: &Request<'_>,
+        board: &[String],
+    ) -> Result<(String, Vec<Profile>), OpenError> {
         let customization = &request.schematic.customization;
         if request.kind == Kind::Addon {
             return Ok((addition(&customization.extra_kernel_args)?, Vec::new()));
@@ -98,7 +103,7 @@ impl Images {
             version: request.version,
             target: request.target,
             medium,
-            overlay: &[],
+            overlay: board,
             extra: &customization.extra_kernel_args,
             meta: &customization.meta,
             lockdown: self.settings.lockdown,

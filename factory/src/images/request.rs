@@ -4,7 +4,6 @@ use builder::plan::{Kind, Report};
 use builder::recipe::installer::is_unified;
 use builder::recipe::iso::{IsoLayout, choose_layout};
 use schematics::cmdline::Medium;
-use schematics::schematic::Overlay;
 use schematics::{AssetName, Boot, Feature, MeasurementFormat, Schematic, TalosVersion, Target};
 
 use super::error::OpenError;
@@ -68,16 +67,8 @@ impl<'a> Request<'a> {
         if !customization.embedded_machine_configuration.is_empty() && !supports(Feature::EmbeddedConfig) {
             return Err(too_old("embedding configuration"));
         }
-        if self.schematic.overlay != Overlay::default() {
-            if !supports(Feature::Overlays) {
-                return Err(too_old("overlay"));
-            }
-            // An overlay brings kernel arguments that only its own program knows.
-            if self.medium().is_some() {
-                return Err(OpenError::NotMade {
-                    what: "ISOs, UKIs and installers of schematics with an overlay",
-                });
-            }
+        if !self.schematic.overlay.is_empty() && !supports(Feature::Overlays) {
+            return Err(too_old("overlay"));
         }
         Ok(())
     }
