@@ -37,7 +37,7 @@ impl Server {
 
     /// One of the Python servers beside the tests.
     pub(crate) fn python(script: &str, arguments: &[&str]) -> Option<Self> {
-        let python = or_skip(tool::file(&own("signers/bin/python"), SETUP))?;
+        let python = own("signers/bin/python")?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("signers/servers").join(script);
         let arguments: Vec<&str> =
             std::iter::once(script.to_str().unwrap()).chain(arguments.iter().copied()).collect();
@@ -60,12 +60,12 @@ impl Drop for Server {
     }
 }
 
-/// What brings the tools that no package brings.
-pub(crate) const SETUP: &str = "make setup-test";
-
-/// A path in the directory of tools.
-pub(crate) fn own(name: &str) -> String {
-    format!("{}/../target/tools/{name}", env!("CARGO_MANIFEST_DIR"))
+/// A tool that no package brings, or nothing and a line that says so.
+pub(crate) fn own(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools").join(name);
+    let missing =
+        || Failure::Missing { what: path.display().to_string(), hint: "make setup-test".to_owned() };
+    or_skip(path.is_file().then(|| path.clone()).ok_or_else(missing))
 }
 
 /// A tool that a package brings, or nothing and a line that says so.

@@ -1,14 +1,13 @@
 //! Vault's transit engine.
 
 use serde_json::{Value, json};
-use tests::or_skip;
 use tests::tool;
 
-use crate::common::{SETUP, Server, access, open, own, refusal, sign, signs};
+use crate::common::{Server, access, open, own, refusal, sign, signs};
 use crate::proxy::Proxy;
 
 fn start() -> Option<Server> {
-    let program = or_skip(tool::file(&own("vault-transit"), SETUP))?;
+    let program = own("vault-transit")?;
     Some(Server::start(&program, &[]))
 }
 
