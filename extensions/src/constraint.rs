@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use schematics::TalosVersion;
-use semver::{BuildMetadata, Prerelease, Version};
+use semver::Version;
 
 /// The longest constraint, in bytes.
 pub const MAX_CONSTRAINT: usize = 1024;
@@ -159,7 +159,8 @@ fn comparisons(term: &str) -> Option<Vec<Comparison>> {
 fn wildcard(text: &str) -> Option<(Version, Version)> {
     let numbers = text.strip_suffix(".x")?;
     let numbers = numbers.strip_suffix(".x").map_or((numbers, true), |numbers| (numbers, false));
-    let parsed = |text: &str| Version::parse(text).ok().filter(plain);
+    // With so few dots in front, there is no room for a pre-release or a build.
+    let parsed = |text: &str| Version::parse(text).ok();
     match numbers.0.split('.').count() {
         1 if numbers.1 => {
             let first = parsed(&format!("{}.0.0", numbers.0))?;
@@ -175,10 +176,6 @@ fn wildcard(text: &str) -> Option<(Version, Version)> {
         }
         _ => None,
     }
-}
-
-fn plain(version: &Version) -> bool {
-    version.pre == Prerelease::EMPTY && version.build == BuildMetadata::EMPTY
 }
 
 fn wildcard_comparisons(operator: Operator, first: Version, behind: Version) -> Vec<Comparison> {

@@ -144,3 +144,25 @@ impl Reading<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_entries_as_allowed_are_read_and_no_more() {
+        let mut archive = tar::Builder::new(Vec::new());
+        for name in ["a", "b", "c"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(0);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, name, &b""[..]).unwrap();
+        }
+        let archive = archive.into_inner().unwrap();
+        let read = |entries| {
+            read_entries(&mut archive.as_slice(), LayerLimits { entries, ..LayerLimits::default() }, None)
+        };
+        assert_eq!(read(3).unwrap().len(), 3);
+        assert!(matches!(read(2), Err(HostileError::Entries { limit: 2 })));
+    }
+}

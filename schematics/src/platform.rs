@@ -236,9 +236,12 @@ mod tests {
     fn a_name_that_is_almost_right_gets_a_hint() {
         let error = Platform::from_name("metl").unwrap_err();
         assert_eq!(error.to_string(), "there is no platform `metl`; did you mean `metal`?");
-        assert_eq!(
-            Platform::from_name("mainframe").unwrap_err().to_string(),
-            "there is no platform `mainframe`"
-        );
+        // Two edits away still counts, three do not.
+        let error = Platform::from_name("mtl").unwrap_err();
+        assert_eq!(error.to_string(), "there is no platform `mtl`; did you mean `metal`?");
+        for text in ["mainframe", "xxtxl", &"metal".repeat(7)] {
+            let error = Platform::from_name(text).unwrap_err();
+            assert_eq!(error.to_string(), format!("there is no platform `{text}`"));
+        }
     }
 }

@@ -162,23 +162,44 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_opens_with_the_first_prerelease_of_its_version() {
-        let cases = [
-            ("1.3.7", Feature::GrubReset, false),
-            ("1.4.0", Feature::GrubReset, true),
-            ("1.4.8", Feature::Uki, false),
-            ("1.5.0-alpha.0", Feature::Uki, true),
-            ("1.6.2", Feature::CompressedMeta, false),
-            ("1.6.3", Feature::CompressedMeta, true),
-            ("1.10.9", Feature::NoIma, false),
-            ("1.10.99", Feature::NoIma, false),
-            ("1.11.0", Feature::NoIma, true),
-            ("1.13.9", Feature::NoInitOnAlloc, false),
-            ("1.14.0-alpha.0", Feature::NoInitOnAlloc, true),
-            ("2.0.0", Feature::Talosctl, true),
+    fn each_gate_opens_with_the_first_prerelease_of_its_version() {
+        let rows = [
+            (Feature::GrubReset, "1.3.99", "1.4.0"),
+            (Feature::Uki, "1.4.99", "1.5.0"),
+            (Feature::CompressedMeta, "1.6.2", "1.6.3"),
+            (Feature::Overlays, "1.6.99", "1.7.0"),
+            (Feature::Zstd, "1.7.99", "1.8.0"),
+            (Feature::IsoLabel, "1.7.99", "1.8.0"),
+            (Feature::HaltIfInstalled, "1.7.99", "1.8.0"),
+            (Feature::NoMetalSerialConsole, "1.7.99", "1.8.0"),
+            (Feature::NoStatePartitions, "1.7.99", "1.8.0"),
+            (Feature::SdBoot, "1.9.99", "1.10.0"),
+            (Feature::UkiProfiles, "1.9.99", "1.10.0"),
+            (Feature::UsrMerge, "1.9.99", "1.10.0"),
+            (Feature::UnifiedInstaller, "1.9.99", "1.10.0"),
+            (Feature::Selinux, "1.9.99", "1.10.0"),
+            (Feature::NoIma, "1.10.99", "1.11.0"),
+            (Feature::LargeBootPartition, "1.10.99", "1.11.0"),
+            (Feature::Talosctl, "1.10.99", "1.11.0"),
+            (Feature::EmbeddedConfig, "1.11.99", "1.12.0"),
+            (Feature::ModuleSigEnforce, "1.11.99", "1.12.0"),
+            (Feature::IsoBootloader, "1.11.99", "1.12.0"),
+            (Feature::ProcMemOverride, "1.12.99", "1.13.0"),
+            (Feature::NoInitOnAlloc, "1.13.99", "1.14.0"),
+            (Feature::NvmeTimeoutAwsOnly, "1.13.99", "1.14.0"),
+            (Feature::NoForcedLockdown, "1.13.99", "1.14.0"),
         ];
-        for (text, feature, expected) in cases {
-            assert_eq!(version(text).supports(feature), expected, "{text} {feature:?}");
+        for (feature, last_without, first) in rows {
+            assert!(!version(last_without).supports(feature), "{last_without} {feature:?}");
+            assert!(version(&format!("{first}-alpha.0")).supports(feature), "{first}-alpha.0 {feature:?}");
+            assert!(version("2.0.0").supports(feature), "{feature:?}");
+        }
+    }
+
+    #[test]
+    fn releases_are_told_from_what_comes_before_them() {
+        for (text, expected) in [("1.13.0", false), ("1.13.0+build", false), ("1.13.0-rc.0", true)] {
+            assert_eq!(version(text).is_prerelease(), expected, "{text}");
         }
     }
 }

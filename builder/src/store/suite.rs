@@ -124,6 +124,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_disk_that_cannot_be_read_is_not_a_missing_blob() {
+        let root = tempfile::tempdir().unwrap();
+        let store = DirStore::open(root.path()).unwrap();
+        let digest = Digest::of(b"anything");
+        let shelf = store.path(digest).parent().unwrap().to_owned();
+        std::fs::write(shelf, "no directory").unwrap();
+        assert!(matches!(store.size(digest).await, Err(StoreError::Read { .. })));
+        assert!(matches!(store.read(digest, 0..0).await, Err(StoreError::Read { .. })));
+    }
+
+    #[tokio::test]
     async fn what_a_dead_process_left_is_removed_at_the_next_start() {
         let root = tempfile::tempdir().unwrap();
         let store = DirStore::open(root.path()).unwrap();

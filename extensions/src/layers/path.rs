@@ -56,9 +56,14 @@ mod tests {
         for raw in ["", "/", "/a", "..", "a/..", "a/../../b", "./../a"] {
             assert!(matches!(clean(raw.as_bytes()), Err(HostileError::Traversal { .. })), "{raw}");
         }
-        let long = "a".repeat(256);
+        let name = "a".repeat(255);
+        let long = format!("{name}a");
         let deep = "a/".repeat(129);
-        let wide = format!("{}b", "a/".repeat(2048));
+        let wide = format!("{name}/").repeat(16) + "b";
+        // The longest name, depth and path that are allowed.
+        for most in [name.as_str(), &deep[2..], &wide[..4096]] {
+            assert!(clean(most.as_bytes()).is_ok(), "{most}");
+        }
         for raw in [&b"a\xff"[..], b"a\0b", long.as_bytes(), deep.as_bytes(), wide.as_bytes()] {
             assert!(matches!(clean(raw), Err(HostileError::Path { .. })), "{}", shown(raw));
         }

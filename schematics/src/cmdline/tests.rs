@@ -91,14 +91,18 @@ fn each_medium_takes_what_it_can() {
 
 #[test]
 fn long_meta_is_compressed_where_it_can_be_read() {
-    let meta = [MetaValue { key: 10, value: "x".repeat(300) }];
-    let decoded = |version| {
+    let decoded = |version, length| {
+        let meta = [MetaValue { key: 10, value: "x".repeat(length) }];
         let text = composed(version, "metal-amd64", Medium::Text, &[], &meta).to_string();
         let encoded = text.split("INSTALLER_META_BASE64=").nth(1).unwrap().to_owned();
         base64::engine::general_purpose::STANDARD.decode(encoded).unwrap()
     };
-    assert_eq!(decoded("1.6.2"), format!("0xa={}", "x".repeat(300)).into_bytes());
-    let packed = decoded("1.6.3");
+    let plain = |length| format!("0xa={}", "x".repeat(length)).into_bytes();
+    assert_eq!(decoded("1.6.2", 300), plain(300));
+    // 256 bytes with the key are not long yet.
+    assert_eq!(decoded("1.6.3", 252), plain(252));
+    assert_ne!(decoded("1.6.3", 253), plain(253));
+    let packed = decoded("1.6.3", 300);
     let mut text = String::new();
     flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();
     assert_eq!(text, format!("0xa={}", "x".repeat(300)));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::format::dump;
+use crate::image::ImageLayout;
 use crate::judge::{self, Blobs, block_on_io};
 use bytes::Bytes;
 
@@ -123,6 +124,27 @@ fn the_menu_offers_a_reset_since_1_4() {
         loader_conf(Enroll::IfSafe),
         "# systemd-boot configuration\n\ntimeout 10\n\nsecure-boot-enroll if-safe\n"
     );
+}
+
+#[test]
+fn enrolment_is_a_word_in_any_case() {
+    for (word, mode) in [("off", Enroll::Off), ("Manual", Enroll::Manual), ("IF-SAFE", Enroll::IfSafe)] {
+        assert_eq!(word.parse(), Ok(mode), "{word}");
+    }
+    for word in ["", "of", "if safe", "forced"] {
+        assert!(word.parse::<Enroll>().unwrap_err().to_string().contains(&format!("{word:?}")), "{word}");
+    }
+}
+
+#[test]
+fn a_system_partition_has_ten_mib_beside_its_images() {
+    let mut release = release("1.13.0");
+    let mut uki = ImageLayout::default();
+    uki.zeros((60 << 20) + 5);
+    release.uki = uki.finish();
+    let inputs = release.inputs(Arch::Arm64);
+    let size = systemd_esp(&systemd_tree(&inputs, "UEFI").unwrap(), &inputs).unwrap().len();
+    assert_eq!(size, (10 + 1 + 61) << 20, "boot loader and kernel image in whole MiB");
 }
 
 #[test]

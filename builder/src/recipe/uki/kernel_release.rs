@@ -19,7 +19,8 @@ pub fn kernel_release(head: &[u8]) -> Option<&str> {
     }
     let pointer =
         usize::from(*head.get(VERSION_POINTER)?) | usize::from(*head.get(VERSION_POINTER + 1)?) << 8;
-    if pointer == 0 || pointer > usize::from(*head.get(SETUP_SECTORS)?) * SECTOR {
+    // 0 means that there is none, and what is not in the setup code is no text of the kernel.
+    if pointer == 0 || pointer >= usize::from(*head.get(SETUP_SECTORS)?) * SECTOR {
         return None;
     }
     let rest = head.get(pointer + SECTOR..)?;
@@ -35,7 +36,7 @@ mod tests {
     use super::*;
 
     fn kernel() -> Vec<u8> {
-        let mut head = vec![0; 0x2000];
+        let mut head = vec![0; 0x3000];
         head[SETUP_SECTORS] = 15;
         head[MAGIC..MAGIC + 4].copy_from_slice(b"HdrS");
         head[VERSION_POINTER..VERSION_POINTER + 2].copy_from_slice(&[0, 0x10]);
@@ -56,8 +57,14 @@ mod tests {
             kernel_release(&kernel).map(str::to_owned)
         };
         assert_eq!(change(MAGIC, b"hdrs"), None);
-        assert_eq!(change(VERSION_POINTER, &[0, 0]), None);
-        assert_eq!(change(VERSION_POINTER, &[1, 0x1e]), None);
+        // The pointer is checked, not only what is there.
+        for (pointer, there) in [(0x0000, false), (0x1dff, true), (0x1e00, false), (0x1e01, false)] {
+            let mut kernel = kernel();
+            kernel[VERSION_POINTER..VERSION_POINTER + 2].copy_from_slice(&u16::to_le_bytes(pointer));
+            let at = usize::from(pointer) + SECTOR;
+            kernel[at..at + 2].copy_from_slice(b"6 ");
+            assert_eq!(kernel_release(&kernel), there.then_some("6"), "{pointer:#x}");
+        }
         assert_eq!(change(0x1200, b" "), None);
         assert_eq!(change(0x1200, &[0xff]), None);
         assert_eq!(change(0x1200, &[b'x'; 300]), None);
