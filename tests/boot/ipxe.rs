@@ -5,7 +5,7 @@ use tests::qemu::{Machine, Network};
 use tests::{Failure, or_skip};
 
 use crate::expected::{Expected, SCHEMATIC, VERSION, Way};
-use crate::service::Service;
+use tests::service::Service;
 
 #[test]
 fn a_script_boots() {

@@ -5,7 +5,7 @@ use tests::qemu::{Machine, Medium};
 use tests::{Failure, or_skip, tool};
 
 use crate::expected::{Expected, SCHEMATIC, VERSION, Way};
-use crate::service::Service;
+use tests::service::Service;
 
 /// A schematic, and what its ISO must do.
 struct Iso {

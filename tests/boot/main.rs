@@ -17,5 +17,4 @@ mod isos;
 mod laid_out;
 mod raw_inputs;
 mod refusals;
-mod service;
 mod ukis;

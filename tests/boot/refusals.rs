@@ -11,7 +11,7 @@ use tests::reference::Inputs;
 use tests::{Failure, or_skip, tool};
 
 use crate::expected::{SCHEMATIC, VERSION};
-use crate::service::Service;
+use tests::service::Service;
 
 /// Where the first layer begins, and its length: squashfs' magic behind the name of the file in the archive.
 fn first_layer(iso: &[u8]) -> (usize, usize) {

@@ -8,7 +8,7 @@ use tests::qemu::{Boot, Machine, Medium, Network};
 use tests::{Failure, esp, or_skip};
 
 use crate::expected::{Expected, SCHEMATIC, VERSION, Way};
-use crate::service::{Service, id};
+use tests::service::{Service, id};
 
 /// The image boots with the boot loader's place empty: its stub is what the firmware starts.
 fn check(arch: Arch, booted: Result<(String, Boot), Failure>) {
@@ -32,7 +32,7 @@ fn from_a_partition(arch: Arch, name: &str) {
 
 fn over_http(arch: Arch) -> Result<(String, Boot), Failure> {
     let netns = Shared::new(Netns::new()?);
-    let factory = Service::inside(&netns)?;
+    let factory = Service::inside(&netns, &[])?;
     let schematic = id(&netns.run(|| factory.post_schematic(SCHEMATIC)).unwrap());
     let path = format!("/image/{schematic}/{VERSION}/metal-{arch}-uki.efi");
     // Firmware waits a few seconds for an answer; the first one is built before.

@@ -16,6 +16,7 @@ pub mod qemu;
 pub mod reference;
 pub mod release;
 pub mod server;
+pub mod service;
 pub mod tool;
 
 pub use failure::{Failure, or_skip};

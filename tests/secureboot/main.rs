@@ -1,6 +1,7 @@
 //! SecureBoot and measured boot on virtual machines with OVMF and swtpm, judged by what firmware and guest report.
 //!
-//! `control` shows with images of the reference tools that each check can say both yes and no.
+//! `control` shows with images of the reference tools that each check can say both yes and no; `service` has the images of the
+//! running factory.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,5 +11,6 @@
 )]
 
 mod control;
+mod service;
 mod task;
 mod verdict;

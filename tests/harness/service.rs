@@ -1,39 +1,57 @@
 //! The real service on the reference release, as boots need it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a service that does not answer has failed the test"
+)]
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use crate::Failure;
+use crate::http::Answer;
+use crate::netns::Netns;
+use crate::reference;
+use crate::server::{Anything, Factory};
 use fs_err as fs;
 use tempfile::TempDir;
-use tests::Failure;
-use tests::http::Answer;
-use tests::netns::Netns;
-use tests::reference;
-use tests::server::Factory;
 
 /// Starts that may lose their port to another process before it counts as a failure.
 const ATTEMPTS: u32 = 3;
 
 /// A running factory and the files downloaded from it.
-pub(crate) struct Service {
+#[derive(Debug)]
+pub struct Service {
     factory: Factory,
     files: TempDir,
 }
 
 impl Service {
     /// Serves on a free port of the loopback, which guests of QEMU's own network see as 10.0.2.2.
-    pub(crate) fn loopback() -> Result<Self, Failure> {
+    pub fn loopback() -> Result<Self, Failure> {
         Self::on(&reference::layout()?)
     }
 
+    /// The same with these configuration keys.
+    pub fn with(keys: &[(&str, &str)]) -> Result<Self, Failure> {
+        Self::serve(&reference::layout()?, keys)
+    }
+
     /// The same on another release.
-    pub(crate) fn on(layout: &Path) -> Result<Self, Failure> {
+    pub fn on(layout: &Path) -> Result<Self, Failure> {
+        Self::serve(layout, &[])
+    }
+
+    fn serve(layout: &Path, keys: &[(&str, &str)]) -> Result<Self, Failure> {
         let mut attempt = 1;
         loop {
             // The port must be known before the start: scripts name it as the guest sees it.
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
             let (listen, pxe) = (format!("127.0.0.1:{port}"), format!("http://10.0.2.2:{port}"));
-            match start(layout, &[("listen", &listen), ("pxe-url", &pxe)]) {
+            let own = [("listen", listen.as_str()), ("pxe-url", pxe.as_str())];
+            match start(layout, &[&own, keys].concat()) {
                 Ok(factory) => return Ok(Self { factory, files: tempfile::tempdir().unwrap() }),
                 Err(_) if attempt < ATTEMPTS => attempt += 1,
                 Err(error) => panic!("the factory does not start: {error}"),
@@ -42,30 +60,35 @@ impl Service {
     }
 
     /// A factory at the one address that guests of a network name space know.
-    pub(crate) fn inside(netns: &Netns) -> Result<Factory, Failure> {
+    pub fn inside(netns: &Netns, keys: &[(&str, &str)]) -> Result<Factory, Failure> {
         let layout = reference::layout()?;
         let listen = format!("{}:80", Netns::HOST);
-        let started = netns.run(|| start(&layout, &[("listen", &listen)])).unwrap();
+        let all = [&[("listen", listen.as_str())], keys].concat();
+        let started = netns.run(|| start(&layout, &all)).unwrap();
         Ok(started.unwrap_or_else(|error| panic!("the factory does not start: {error}")))
     }
 
     /// The factory itself.
-    pub(crate) const fn factory(&self) -> &Factory {
+    #[must_use]
+    pub const fn factory(&self) -> &Factory {
         &self.factory
     }
 
     /// Its port.
-    pub(crate) const fn port(&self) -> u16 {
+    #[must_use]
+    pub const fn port(&self) -> u16 {
         self.factory.address().port()
     }
 
-    /// Creates a schematic.
-    pub(crate) fn create(&self, schematic: &str) -> String {
+    /// Creates a schematic, and tells its id.
+    #[must_use]
+    pub fn create(&self, schematic: &str) -> String {
         id(&self.factory.post_schematic(schematic))
     }
 
     /// Downloads an image, given as the rest of its path behind `/image/`.
-    pub(crate) fn download(&self, image: &str) -> PathBuf {
+    #[must_use]
+    pub fn download(&self, image: &str) -> PathBuf {
         let answer = self.factory.get(&format!("/image/{image}"));
         assert_eq!(answer.status, 200, "{image}: {}", answer.text());
         assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()), "{image}");
@@ -75,7 +98,7 @@ impl Service {
     }
 }
 
-fn start(layout: &Path, keys: &[(&str, &str)]) -> Result<Factory, tests::server::Anything> {
+fn start(layout: &Path, keys: &[(&str, &str)]) -> Result<Factory, Anything> {
     let source = format!("oci:{}", layout.display());
     let mut all = vec![("source", source.as_str())];
     all.extend_from_slice(keys);
@@ -83,7 +106,8 @@ fn start(layout: &Path, keys: &[(&str, &str)]) -> Result<Factory, tests::server:
 }
 
 /// The id in the answer to a new schematic.
-pub(crate) fn id(answer: &Answer) -> String {
+#[must_use]
+pub fn id(answer: &Answer) -> String {
     assert_eq!(answer.status, 201, "{}", answer.text());
     answer.json()["id"].as_str().unwrap().to_owned()
 }
