@@ -149,14 +149,75 @@ impl Reading<'_> {
 mod tests {
     use super::*;
 
+    /// An empty entry.
+    fn header(kind: tar::EntryType) -> tar::Header {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(0);
+        header
+    }
+
+    #[test]
+    fn names_and_targets_longer_than_a_header_come_from_those_in_front() {
+        let (name, target) = (format!("{}/n", "d".repeat(150)), format!("{}/t", "d".repeat(151)));
+        for kind in [tar::EntryType::Symlink, tar::EntryType::Link] {
+            let (mut gnu, mut pax) = (tar::Builder::new(Vec::new()), tar::Builder::new(Vec::new()));
+            gnu.append_link(&mut header(kind), &name, &target).unwrap();
+            pax.append_pax_extensions([("path", name.as_bytes()), ("linkpath", target.as_bytes())]).unwrap();
+            pax.append_link(&mut header(kind), "short", "other").unwrap();
+            for archive in [gnu, pax] {
+                let archive = archive.into_inner().unwrap();
+                let read = read_entries(&mut archive.as_slice(), LayerLimits::default(), None).unwrap();
+                let [
+                    Entry { path, kind: Kind::Symlink { target: found, .. } | Kind::Link { target: found } },
+                ] = read.as_slice()
+                else {
+                    panic!("{read:?}")
+                };
+                assert_eq!((path, found), (&name, &target));
+            }
+        }
+    }
+
+    /// What is read of an archive with one empty file under this name.
+    fn read_one(name: &[u8], below: Option<&str>) -> Result<Vec<Entry>, HostileError> {
+        let mut header = header(tar::EntryType::Regular);
+        // Written past the checks of the crate, which makes no hostile archives.
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name);
+        header.set_cksum();
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append(&header, &b""[..]).unwrap();
+        read_entries(&mut archive.into_inner().unwrap().as_slice(), LayerLimits::default(), below)
+    }
+
+    #[test]
+    fn a_file_with_a_slash_at_its_end_is_a_directory_of_an_old_archive() {
+        let read = read_one(b"d/", None).unwrap();
+        assert!(matches!(read.as_slice(), [Entry { path, kind: Kind::Dir(_) }] if path == "d"), "{read:?}");
+        assert!(matches!(read_one(b"d", None).unwrap()[0].kind, Kind::File { .. }));
+    }
+
+    #[test]
+    fn what_aufs_kept_for_itself_says_nothing() {
+        assert_eq!(read_one(b"a/.wh..wh.plnk", None).unwrap(), []);
+        assert_eq!(
+            read_one(b"a/.wh.b", None).unwrap()[0],
+            Entry { path: "a/b".into(), kind: Kind::Whiteout }
+        );
+    }
+
+    #[test]
+    fn paths_outside_of_what_is_wanted_are_not_judged() {
+        assert_eq!(read_one(b"../x", Some("usr")).unwrap(), []);
+        assert!(matches!(read_one(b"../x", None), Err(HostileError::Traversal { .. })));
+    }
+
     #[test]
     fn as_many_entries_as_allowed_are_read_and_no_more() {
         let mut archive = tar::Builder::new(Vec::new());
         for name in ["a", "b", "c"] {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(0);
-            header.set_mode(0o644);
-            archive.append_data(&mut header, name, &b""[..]).unwrap();
+            archive.append_data(&mut header(tar::EntryType::Regular), name, &b""[..]).unwrap();
         }
         let archive = archive.into_inner().unwrap();
         let read = |entries| {

@@ -95,6 +95,8 @@ async fn writing_twice_is_harmless(store: &Arc<dyn BlobStore>) {
 mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
+    use schematics::{Blame, Blamed as _};
+
     use super::super::{DirStore, MemoryStore};
     use super::*;
 
@@ -132,6 +134,8 @@ mod tests {
         std::fs::write(shelf, "no directory").unwrap();
         assert!(matches!(store.size(digest).await, Err(StoreError::Read { .. })));
         assert!(matches!(store.read(digest, 0..0).await, Err(StoreError::Read { .. })));
+        let unwritten = store.put(Bytes::from_static(b"anything")).await.unwrap_err();
+        assert_eq!(unwritten.blame(), Blame::Ours, "{unwritten}: the disk is not full");
     }
 
     #[tokio::test]
