@@ -9,7 +9,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RUN_PACKAGES := build-essential ca-certificates kmod grub-common grub-pc-bin grub-efi-amd64-bin \
 	cpio zstd xz-utils squashfs-tools openssl
 TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra ovmf qemu-efi-aarch64 \
-	ipxe ipxe-qemu xorriso mtools dosfstools gdisk binutils python3 python3-jsonschema python3-pefile python3-venv jq curl \
+	ipxe ipxe-qemu xorriso mtools dosfstools fdisk gdisk binutils python3 python3-jsonschema python3-pefile python3-venv jq curl \
 	dnsmasq-base iproute2 skopeo docker-registry sbsigntool pesign osslsigncode efitools systemd file \
 	softhsm2 opensc swtpm swtpm-tools tpm2-tools \
 	libarchive-tools docker.io podman containerd runc

@@ -147,6 +147,8 @@ impl Reading<'_> {
 
 #[cfg(test)]
 mod tests {
+    use builder::tree::MAX_PATH;
+
     use super::*;
 
     /// An empty entry.
@@ -180,6 +182,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_symbolic_link_has_a_target_that_fits() {
+        for (length, fits) in [(0, false), (1, true), (MAX_PATH, true), (MAX_PATH + 1, false)] {
+            let mut archive = tar::Builder::new(Vec::new());
+            let target = "t".repeat(length);
+            archive.append_pax_extensions([("linkpath", target.as_bytes())]).unwrap();
+            archive.append_link(&mut header(tar::EntryType::Symlink), "link", "other").unwrap();
+            let archive = archive.into_inner().unwrap();
+            let read = read_entries(&mut archive.as_slice(), LayerLimits::default(), None);
+            assert_eq!(read.is_ok(), fits, "{length}: {read:?}");
+        }
+    }
+
     /// What is read of an archive with one empty file under this name.
     fn read_one(name: &[u8], below: Option<&str>) -> Result<Vec<Entry>, HostileError> {
         let mut header = header(tar::EntryType::Regular);
@@ -196,6 +211,7 @@ mod tests {
         let read = read_one(b"d/", None).unwrap();
         assert!(matches!(read.as_slice(), [Entry { path, kind: Kind::Dir(_) }] if path == "d"), "{read:?}");
         assert!(matches!(read_one(b"d", None).unwrap()[0].kind, Kind::File { .. }));
+        assert!(matches!(read_one(b".", None), Err(HostileError::Traversal { .. })), "the root is no file");
     }
 
     #[test]
