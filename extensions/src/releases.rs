@@ -247,6 +247,30 @@ mod tests {
         assert!(matches!(fresh.versions().await, Err(ReleaseError::Empty { tags: 4, .. })));
     }
 
+    #[tokio::test]
+    async fn the_list_is_kept_fresh() {
+        use crate::fixtures::{image, publish, repository, store};
+        let (dir, store) = (tempfile::tempdir().unwrap(), store());
+        let built = image(schematics::Arch::Amd64, &[], &store).await;
+        publish(dir.path(), "siderolabs/imager:v1.12.0", &built, &store).await;
+        let source = Arc::new(crate::source::LayoutSource::open(dir.path()).unwrap());
+        let rules = VersionRules { minimum: "1.2.0".parse().unwrap(), broken: Vec::new() };
+        let releases = Releases::new(source, repository("siderolabs/imager"), rules);
+        assert_eq!(releases.versions().await.unwrap().len(), 1);
+        publish(dir.path(), "siderolabs/imager:v1.13.0", &built, &store).await;
+        assert_eq!(releases.versions().await.unwrap().len(), 1, "nobody has read it again");
+        let renewed = async {
+            while releases.versions().await.unwrap().len() < 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            () = releases.keep_fresh(Duration::from_millis(1)) => unreachable!("it never ends"),
+            () = renewed => {}
+            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("it was not read again"),
+        }
+    }
+
     #[test]
     fn withdrawn_versions_are_not_offered() {
         assert_eq!(selected(&["v1.13.0", "v1.13.1"], &["1.13.1"]), ["v1.13.0"]);

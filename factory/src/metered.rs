@@ -52,3 +52,56 @@ fn counted<T>(operation: &'static str, answer: Result<T, PullError>) -> Result<T
     metrics::source_asked(operation, answered);
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use extensions::{LayoutSource, LayoutWriter};
+    use futures::TryStreamExt as _;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    /// What is counted while one blob is read, of which the source has `found` where it should have `wanted`.
+    fn counted_of(wanted: &'static [u8], found: Option<&[u8]>) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        LayoutWriter::open(dir.path()).unwrap();
+        let digest = Digest::of(wanted);
+        if let Some(bytes) = found {
+            fs_err::write(dir.path().join("blobs/sha256").join(digest.hex()), bytes).unwrap();
+        }
+        let source = MeteredSource(Arc::new(LayoutSource::open(dir.path()).unwrap()));
+        let blob = Blob { digest, size: wanted.len() as u64 };
+        let repository: Repository = "siderolabs/imager".parse().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let recorder = PrometheusBuilder::new().build_recorder();
+        ::metrics::with_local_recorder(&recorder, || {
+            runtime.block_on(async {
+                let missing = source.resolve(&repository, "v0").await;
+                assert!(missing.is_err());
+                if let Ok(pieces) = source.blob(&repository, blob).await {
+                    let read: Result<Vec<Bytes>, PullError> = pieces.try_collect().await;
+                    assert_eq!(read.is_ok(), found == Some(wanted));
+                }
+            });
+        });
+        recorder.handle().render()
+    }
+
+    #[test]
+    fn what_breaks_off_has_failed_and_what_is_not_there_is_an_answer() {
+        let line = |operation: &str, outcome: &str| {
+            format!("_requests_total{{operation=\"{operation}\",outcome=\"{outcome}\"}} 1\n")
+        };
+        for (found, failed, up) in [
+            (Some(&b"right"[..]), false, "image_factory_source_up 1\n"),
+            (Some(b"wrong"), true, "image_factory_source_up 0\n"),
+            (None, true, "image_factory_source_up 0\n"),
+        ] {
+            let text = counted_of(b"right", found);
+            assert!(text.contains(&line("resolve", "answered")), "{text}");
+            assert_eq!(text.contains(&line("blob", "answered")), found.is_some(), "{text}");
+            assert_eq!(text.contains(&line("blob", "failed")), failed, "{text}");
+            assert!(text.contains(up), "{text}");
+        }
+    }
+}
