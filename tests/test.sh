@@ -3,7 +3,7 @@
 #
 #   tests/test.sh all          formatting, lints, every test, fuzzing, boots, container clients
 #   tests/test.sh boot         the boots in QEMU alone
-#   tests/test.sh secureboot   SecureBoot and measured boot in QEMU alone
+#   tests/test.sh secureboot   SecureBoot and measured boot in QEMU, and the places keys can be
 #   tests/test.sh clients      the container clients alone
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -55,6 +55,7 @@ case ${1:-} in
     suite boot cargo test --locked -p tests --features boot --test boot -- --test-threads=2
     ;;
   secureboot)
+    suite signers cargo test --locked -p tests --test signers -- --quiet
     suite secureboot cargo test --locked -p tests --features boot --test secureboot -- --test-threads=2
     ;;
   clients)
