@@ -35,7 +35,7 @@ setup-test:
 	@tests/tools/virt-firmware.sh target/tools
 	@tests/tools/shim.sh target/tools
 	@tests/tools/tpm-tools.sh target/tools
-	@SUDO="$(SUDO)" tests/tools/signers.sh target/tools
+	@tests/tools/signers.sh target/tools
 	@tests/tools/go.sh target/tools
 
 build: setup

