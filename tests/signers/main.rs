@@ -17,5 +17,6 @@ mod common;
 mod gcp;
 mod pkcs11;
 mod proxy;
+mod service;
 mod signerd;
 mod vault;

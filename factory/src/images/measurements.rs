@@ -11,7 +11,7 @@ use builder::predict::{
 use builder::recipe::addon;
 use builder::recipe::uki::MAIN_PROFILE;
 use bytes::Bytes;
-use schematics::{Arch, Blame, Feature, MeasurementFormat, Schematic};
+use schematics::{Blame, Feature, MeasurementFormat, Schematic};
 use signing::pkcs7;
 
 use super::Images;
@@ -82,14 +82,17 @@ impl Images {
     /// The programs that start, in their order: systemd-boot where a medium has it, then the unified kernel image.
     async fn programs(&self, planned: &Planned, parts: &Parts) -> Result<Vec<Program>, OpenError> {
         let plan = &planned.plan;
-        let (loader, image) = paths(plan.arch, &format!("EFI/Linux/Talos-{}.efi", plan.version));
+        let first = format!("EFI/BOOT/{}", plan.arch.removable_loader());
         let uki = self.uki(planned, parts).await?;
         if plan.kind == Kind::Uki {
-            return Ok(vec![self.program(Role::KernelImage, &loader, &uki).await?]);
+            return Ok(vec![self.program(Role::KernelImage, &first, &uki).await?]);
         }
         let sd_boot = self.boot_loader(planned, parts).await?;
-        let first = self.program(Role::BootLoader, &loader, &sd_boot).await?;
-        Ok(vec![first, self.program(Role::KernelImage, &image, &uki).await?])
+        let entry = format!("EFI/Linux/Talos-{}.efi", plan.version);
+        Ok(vec![
+            self.program(Role::BootLoader, &first, &sd_boot).await?,
+            self.program(Role::KernelImage, &entry, &uki).await?,
+        ])
     }
 
     async fn program(&self, role: Role, path: &str, image: &VirtualImage) -> Result<Program, OpenError> {
@@ -133,9 +136,4 @@ impl Images {
         let predictions = vec![kernel_config(&[loaded.map_err(OpenError::layout)?])];
         Ok(Document::new(asset, vec![program], predictions))
     }
-}
-
-/// Where firmware finds the first program of a medium, and where the one it starts is.
-fn paths(arch: Arch, image: &str) -> (String, String) {
-    (format!("EFI/BOOT/{}", arch.removable_loader()), image.to_owned())
 }

@@ -73,7 +73,9 @@ fn of_program(program: &Program) -> String {
     if let Some(key) = &program.pcr_key {
         let _ = writeln!(out, "  PCR key: {}", key.fingerprint);
     }
-    program.profiles.iter().for_each(|profile| out.push_str(&of_profile(profile)));
+    // Without the digests of the contents nothing was predicted to compare with.
+    let compared = program.authenticode.is_some();
+    program.profiles.iter().for_each(|profile| out.push_str(&of_profile(profile, compared)));
     out
 }
 
@@ -101,7 +103,7 @@ fn of_certificate(found: &Certificate) -> String {
     )
 }
 
-fn of_profile(profile: &Profile) -> String {
+fn of_profile(profile: &Profile, compared: bool) -> String {
     let mut out = String::new();
     if let Some(id) = &profile.id {
         let title = profile.title.as_ref().map(|title| format!(" ({})", shown(title))).unwrap_or_default();
@@ -118,7 +120,8 @@ fn of_profile(profile: &Profile) -> String {
         let fits = match signature.phase.as_deref() {
             Some("") => "fits before the first phase".to_owned(),
             Some(phase) => format!("fits after {phase}"),
-            None => "fits no predicted value".to_owned(),
+            None if compared => "fits no predicted value".to_owned(),
+            None => "not compared".to_owned(),
         };
         let _ =
             writeln!(out, "    PCR 11 signature, {}: {made}, {fits}, key {}", signature.bank, signature.key);
