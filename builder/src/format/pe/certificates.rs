@@ -83,7 +83,7 @@ fn table(headers: &Headers, len: u64) -> Result<Option<Range<u64>>, PeError> {
         return Ok(None);
     };
     let (start, end) = (u64::from(start), u64::from(start) + u64::from(size));
-    let reached = headers.sections.iter().map(|section| section.raw().end).max().unwrap_or_default();
+    let reached = sections_by_data(headers).last().map_or(0, |section| section.raw().end);
     if start < reached.max(headers.end()) || end != len || start % ALIGNMENT != 0 || size == 0 {
         return Err(PeError::Certificates { start, end, reached, len });
     }

@@ -68,6 +68,16 @@ fn images_whose_layout_readers_would_dispute_are_refused() {
 }
 
 #[test]
+fn a_section_without_data_lies_nowhere() {
+    let mut bytes = stub();
+    // No bytes, but a place far behind the file: loaders never look there.
+    bytes[TABLE + 16..TABLE + 24].copy_from_slice(&[0, 0, 0, 0, 0, 2, 0, 0x40]);
+    let attached = attach(&bytes, &[9; 21]).unwrap();
+    assert_eq!(certificates(&attached, attached.len() as u64), Ok(Some(0xc00..0xc18)));
+    assert_eq!(signed(&attached), signed(&bytes));
+}
+
+#[test]
 fn images_without_a_place_for_signatures_are_refused() {
     let mut bytes = stub();
     bytes[0x78 + 4 + 16] = 112 + 4 * 8;
