@@ -31,6 +31,7 @@ setup:
 setup-test:
 	@SUDO="$(SUDO)" tests/install.sh $(TEST_PACKAGES)
 	@tests/tools/ukify.sh target/tools
+	@tests/tools/cosign.sh target/tools
 	@tests/tools/systemd-measure.sh target/tools
 	@tests/tools/virt-firmware.sh target/tools
 	@tests/tools/shim.sh target/tools

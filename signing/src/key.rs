@@ -1,74 +1,41 @@
-//! ECDSA keys on the curve P-256.
+//! Keys that sign what the factory serves: ECDSA on the curve P-256, and Ed25519.
+
+mod ed25519;
+mod error;
+mod p256;
+mod pieces;
 
 use std::fmt;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey,
-};
-use schematics::{Blame, Blamed, Digest};
+use schematics::Digest;
 use zeroize::Zeroizing;
 
 use crate::pem;
+pub use error::{KeyError, VerifyError};
+pub use pieces::Verification;
 
 const PKCS8: &str = "PRIVATE KEY";
 const SEC1: &str = "EC PRIVATE KEY";
 const SPKI: &str = "PUBLIC KEY";
 /// How keys are called in errors.
-const KIND: &str = "a key on the curve P-256";
-/// What stands in front of the 65 bytes of an uncompressed point in a SubjectPublicKeyInfo (RFC 5480) of this curve.
-const SPKI_PREFIX: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
-const UNCOMPRESSED: u8 = 4;
-const SPKI_LEN: usize = SPKI_PREFIX.len() + 65;
+const KIND: &str = "an ECDSA P-256 or Ed25519 key";
 
-/// Why a key cannot be used. Says nothing about its content.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// There is no block of the kind that is needed.
-    #[error("expected a PEM block `{expected}`, but there is none that can be read")]
-    Pem {
-        /// The label, or labels, looked for.
-        expected: &'static str,
-    },
-    /// The block holds another kind of key, or a damaged one.
-    #[error("the PEM block `{label}` does not hold {expected}")]
-    Kind {
-        /// The label of the block.
-        label: &'static str,
-        /// What it should hold.
-        expected: &'static str,
-    },
-    /// Keys of this size are not made.
-    #[error("expected a key of 2048, 3072, 4096 or 8192 bits, but {bits} were asked for")]
-    Size {
-        /// The size that was asked for.
-        bits: u16,
-    },
-    /// The key's curve point is written in a form that would give the same key two ids.
-    #[error(
-        "the public key is not in the usual form: expected an uncompressed point on the named curve P-256"
-    )]
-    Form,
-    /// The cryptographic library failed.
-    #[error("the cryptographic library could not {0}")]
-    Library(&'static str),
+/// An algorithm of signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// ECDSA on the curve P-256 over SHA-256, deterministic as RFC 6979 has it; signatures in ASN.1 DER.
+    EcdsaP256,
+    /// Ed25519 (RFC 8032), over the message itself; signatures of 64 bytes.
+    Ed25519,
 }
 
-impl Blamed for KeyError {
-    fn blame(&self) -> Blame {
-        Blame::Ours
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EcdsaP256 => "ECDSA P-256",
+            Self::Ed25519 => "Ed25519",
+        })
     }
-}
-
-/// A signature does not fit: another key, other bytes, or no signature at all. There is nothing more to say safely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature was not made with key {key} over these bytes")]
-pub struct VerifyError {
-    /// The key it was checked with.
-    pub key: KeyId,
 }
 
 /// The name of a key: the SHA-256 of its public part as SubjectPublicKeyInfo in DER. A key has exactly one.
@@ -97,8 +64,14 @@ impl fmt::Display for KeyId {
 /// A public key.
 #[derive(Debug, Clone)]
 pub struct PublicKey {
-    spki: [u8; SPKI_LEN],
-    parsed: ParsedPublicKey,
+    spki: Vec<u8>,
+    parsed: Public,
+}
+
+#[derive(Debug, Clone)]
+enum Public {
+    P256(p256::Public),
+    Ed25519(ed25519::Public),
 }
 
 impl PartialEq for PublicKey {
@@ -113,7 +86,7 @@ impl PublicKey {
     /// Reads the first `PUBLIC KEY` block of a PEM text.
     ///
     /// # Errors
-    /// When there is none, or it holds anything but an uncompressed point on P-256.
+    /// When there is none, or it holds anything but an uncompressed point on P-256 or an Ed25519 key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let (_, der) = pem::find(text, &[SPKI]).ok_or(KeyError::Pem { expected: SPKI })?;
         Self::from_der(&der)
@@ -124,14 +97,11 @@ impl PublicKey {
     /// # Errors
     /// As [`PublicKey::from_pem`].
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, der)
-            .map_err(|_| KeyError::Kind { label: SPKI, expected: KIND })?;
-        let point = der.strip_prefix(&SPKI_PREFIX).ok_or(KeyError::Form)?;
-        let spki = der.try_into().map_err(|_| KeyError::Form)?;
-        if point.first() != Some(&UNCOMPRESSED) {
-            return Err(KeyError::Form);
-        }
-        Ok(Self { spki, parsed })
+        let parsed = match ed25519::Public::from_der(der) {
+            Some(key) => Public::Ed25519(key?),
+            None => Public::P256(p256::Public::from_der(der)?),
+        };
+        Ok(Self { spki: der.to_vec(), parsed })
     }
 
     /// The SubjectPublicKeyInfo in DER.
@@ -152,56 +122,92 @@ impl PublicKey {
         KeyId::of(&self.spki)
     }
 
-    /// Checks that `signature`, ECDSA over SHA-256 in ASN.1 DER, was made over `message` with this key.
+    /// What it signs with.
+    #[must_use]
+    pub const fn algorithm(&self) -> KeyAlgorithm {
+        match self.parsed {
+            Public::P256(_) => KeyAlgorithm::EcdsaP256,
+            Public::Ed25519(_) => KeyAlgorithm::Ed25519,
+        }
+    }
+
+    /// Checks that `signature` was made over `message` with this key.
     ///
     /// # Errors
     /// When it was not, whatever the reason.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
-        self.parsed.verify_sig(message, signature).map_err(|_| VerifyError { key: self.id() })
+        let mut pieces = self.verification(signature);
+        pieces.update(message);
+        pieces.finish()
+    }
+
+    /// Begins to check `signature` over a message that comes in pieces.
+    #[must_use]
+    pub fn verification(&self, signature: &[u8]) -> Verification {
+        Verification::new(self, signature)
     }
 }
 
 /// A private key.
 ///
-/// It cannot be printed. The library wipes its memory when it is dropped, and texts it is read from or written to by this
-/// module are wiped too; what the caller read from a file is the caller's.
+/// It cannot be printed. Its memory is wiped when it is dropped, and so are texts it is read from or written to by this
+/// module; what the caller read from a file is the caller's.
+///
+/// The same message has the same signature, on any machine and day: Ed25519 is made so, and ECDSA is done as RFC 6979 has
+/// it. So what is signed can be made again instead of being kept.
 #[expect(missing_debug_implementations, reason = "a log line must not be able to leak a key")]
 pub struct SigningKey {
-    pair: EcdsaKeyPair,
+    secret: Secret,
     public: PublicKey,
 }
 
+enum Secret {
+    P256(Box<p256::Secret>),
+    Ed25519(Box<ed25519::Secret>),
+}
+
 impl SigningKey {
-    /// A new key.
+    /// A new ECDSA P-256 key.
     ///
     /// # Errors
     /// When the system has no randomness to give.
     pub fn generate() -> Result<Self, KeyError> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
-            .map_err(|_| KeyError::Library("generate a key"))?;
-        Self::new(pair)
+        Self::new(KeyAlgorithm::EcdsaP256)
     }
 
-    /// Reads the first `PRIVATE KEY` (PKCS#8) or `EC PRIVATE KEY` (SEC1) block of a PEM text.
+    /// A new key for this algorithm.
     ///
     /// # Errors
-    /// When there is none, or it does not hold a key on P-256.
+    /// When the system has no randomness to give.
+    pub fn new(algorithm: KeyAlgorithm) -> Result<Self, KeyError> {
+        match algorithm {
+            KeyAlgorithm::EcdsaP256 => Self::with(Secret::P256(Box::new(p256::Secret::generate()?))),
+            KeyAlgorithm::Ed25519 => Self::with(Secret::Ed25519(Box::new(ed25519::Secret::generate()?))),
+        }
+    }
+
+    /// Reads the first `PRIVATE KEY` (PKCS#8) or, for P-256, `EC PRIVATE KEY` (SEC1) block of a PEM text.
+    ///
+    /// # Errors
+    /// When there is none, or it does not hold a key on P-256 or an Ed25519 key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let expected = "PRIVATE KEY` or `EC PRIVATE KEY";
         let (label, der) = pem::find(text, &[PKCS8, SEC1]).ok_or(KeyError::Pem { expected })?;
-        let (algorithm, refused) =
-            (&ECDSA_P256_SHA256_ASN1_SIGNING, KeyError::Kind { label, expected: KIND });
-        let pair = if label == PKCS8 {
-            EcdsaKeyPair::from_pkcs8(algorithm, &der)
+        let secret = if label == SEC1 {
+            p256::Secret::from_sec1(&der).map(|key| Secret::P256(Box::new(key)))
         } else {
-            EcdsaKeyPair::from_private_key_der(algorithm, &der)
+            let p256 = p256::Secret::from_pkcs8(&der).map(|key| Secret::P256(Box::new(key)));
+            p256.or_else(|| ed25519::Secret::from_pkcs8(&der).map(|key| Secret::Ed25519(Box::new(key))))
         };
-        Self::new(pair.map_err(|_| refused)?)
+        Self::with(secret.ok_or(KeyError::Kind { label, expected: KIND })?)
     }
 
-    fn new(pair: EcdsaKeyPair) -> Result<Self, KeyError> {
-        let spki = [&SPKI_PREFIX, pair.public_key().as_ref()].concat();
-        Ok(Self { public: PublicKey::from_der(&spki)?, pair })
+    fn with(secret: Secret) -> Result<Self, KeyError> {
+        let spki = match &secret {
+            Secret::P256(key) => key.spki(),
+            Secret::Ed25519(key) => key.spki(),
+        };
+        Ok(Self { public: PublicKey::from_der(&spki)?, secret })
     }
 
     /// A `PRIVATE KEY` block (PKCS#8) to keep in a file; wiped when dropped.
@@ -209,8 +215,12 @@ impl SigningKey {
     /// # Errors
     /// When the library cannot encode the key.
     pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
-        let der = self.pair.to_pkcs8v1().map_err(|_| KeyError::Library("encode the key"))?;
-        Ok(pem::write(PKCS8, der.as_ref()))
+        let der = match &self.secret {
+            Secret::P256(key) => key.to_pkcs8(),
+            Secret::Ed25519(key) => key.to_pkcs8(),
+        };
+        let der = der.ok_or(KeyError::Library("encode the key"))?;
+        Ok(pem::write(PKCS8, &der))
     }
 
     /// The public key that belongs to it.
@@ -225,14 +235,52 @@ impl SigningKey {
         self.public.id()
     }
 
-    /// Signs `message`: ECDSA over its SHA-256, in ASN.1 DER. Another signature each time.
+    /// What it signs with.
+    #[must_use]
+    pub const fn algorithm(&self) -> KeyAlgorithm {
+        self.public.algorithm()
+    }
+
+    /// Signs `message`. The same signature each time.
     ///
     /// # Errors
-    /// When the system has no randomness to give.
+    /// When the library cannot sign.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let signature =
-            self.pair.sign(&SystemRandom::new(), message).map_err(|_| KeyError::Library("sign"))?;
-        Ok(signature.as_ref().to_vec())
+        match self.sign_digest(&Digest::of(message)) {
+            Some(signature) => signature,
+            None => self.sign_pieces(|take| {
+                take(message);
+                Ok::<_, KeyError>(())
+            })?,
+        }
+    }
+
+    /// Signs the message with this SHA-256, which is all that ECDSA needs of it; `None` for Ed25519, which needs all of it.
+    /// The signature is that of [`SigningKey::sign`].
+    ///
+    /// # Errors
+    /// When the library cannot sign.
+    pub fn sign_digest(&self, digest: &Digest) -> Option<Result<Vec<u8>, KeyError>> {
+        match &self.secret {
+            Secret::P256(key) => Some(key.sign(digest.as_bytes()).ok_or(KeyError::Library("sign"))),
+            Secret::Ed25519(_) => None,
+        }
+    }
+
+    /// Signs a message that is not in memory. `read` gives all of it in pieces, and is asked once for ECDSA and twice for
+    /// Ed25519. The signature is that of [`SigningKey::sign`].
+    ///
+    /// # Errors
+    /// The error of `read`; inside, when the library cannot sign.
+    pub fn sign_pieces<E>(
+        &self,
+        read: impl FnMut(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+    ) -> Result<Result<Vec<u8>, KeyError>, E> {
+        let signature = match &self.secret {
+            Secret::P256(key) => key.sign(&pieces::digest(read)?),
+            Secret::Ed25519(key) => key.sign_pieces(read)?,
+        };
+        Ok(signature.ok_or(KeyError::Library("sign")))
     }
 }
 
