@@ -22,8 +22,13 @@ use crate::installers::Installers;
 use crate::keys::{OpenKeySets, OpenKeysError};
 use crate::log::chain;
 use crate::metered::MeteredSource;
+use crate::own_key::{self, OwnKeyError};
 use crate::register::Register;
+use crate::signed_records::SignedRecords;
 use crate::sources::Sources;
+
+/// The key that signs what is remembered, in the data directory.
+const INDEX_KEY: &str = "keys/index.pem";
 
 /// Everything a request may need. Clones share it.
 #[derive(Debug, Clone)]
@@ -32,7 +37,7 @@ pub struct App {
     pub config: Arc<Config>,
     /// Blobs.
     pub store: Arc<dyn BlobStore>,
-    /// What is remembered about them.
+    /// What is remembered about them, signed.
     pub records: Arc<dyn RecordStore>,
     /// What there is to build with.
     pub available: Available,
@@ -65,9 +70,12 @@ pub enum OpenError {
         #[source]
         source: Box<PullError>,
     },
-    /// A key that signs cannot be used.
+    /// A key that signs images cannot be used.
     #[error(transparent)]
     Keys(#[from] OpenKeysError),
+    /// The key that signs what is remembered cannot be used.
+    #[error(transparent)]
+    OwnKey(#[from] OwnKeyError),
     /// A name of ours is none; a fault of ours.
     #[error("the images of Talos have no proper names")]
     Names(#[from] NameError),
@@ -97,6 +105,7 @@ impl App {
     /// <data>/lock        held while a server runs
     /// <data>/schematics  and further directories of records, one per kind
     /// <data>/blobs       everything that images are made of
+    /// <data>/keys        keys made at the first start
     /// <data>/partial     records being written; emptied at every start
     /// <data>/work        intermediate files; emptied at every start
     /// ```
@@ -105,8 +114,8 @@ impl App {
     /// When the directory, the source or a key cannot be used.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
         let keys = config.keys.open().await?;
-        let records: Arc<dyn RecordStore> =
-            Arc::new(DirRecords::open(&config.data).map_err(OpenError::Data)?);
+        let plain: Arc<dyn RecordStore> = Arc::new(DirRecords::open(&config.data).map_err(OpenError::Data)?);
+        let records = signed(&config, &plain)?;
         let store: Arc<dyn BlobStore> =
             Arc::new(DirStore::open(config.data.join("blobs")).map_err(OpenError::Data)?);
         let work = config.data.join("work");
@@ -134,13 +143,23 @@ impl App {
             images,
             available,
             keys: Arc::new(keys),
-            register: Register::new(Arc::clone(&records)),
+            // A schematic's name is its digest, and it is posted to any replica, whoever made the records.
+            register: Register::new(plain),
             config: Arc::new(config),
             store,
             records,
             welcome: Welcome::default(),
         })
     }
+}
+
+/// What is remembered, signed by this factory: all of it says what stands for what, and none of that can be seen in it.
+fn signed(config: &Config, plain: &Arc<dyn RecordStore>) -> Result<Arc<dyn RecordStore>, OpenError> {
+    let own = match &config.index_key {
+        Some(path) => own_key::open(path)?,
+        None => own_key::open_or_make(&config.data.join(INDEX_KEY))?,
+    };
+    Ok(Arc::new(SignedRecords::new(Arc::clone(plain), own, &config.index_trusted_keys)))
 }
 
 /// What the configured source offers. A registry is not connected to yet.

@@ -21,6 +21,7 @@ use builder::format::grub::GrubTools;
 use extensions::SourceSpec;
 use extensions::source::Credentials;
 use schematics::TalosVersion;
+use signing::PublicKey;
 
 use crate::keys::KeySets;
 pub use load::{load, of};
@@ -59,6 +60,10 @@ pub struct Config {
     pub grub: GrubTools,
     /// The keys SecureBoot images are signed with; none when the factory makes no such images.
     pub keys: KeySets,
+    /// The file with the key that signs what is remembered; one in the data directory when it is not given.
+    pub index_key: Option<PathBuf>,
+    /// The keys whose records are believed besides.
+    pub index_trusted_keys: Vec<PublicKey>,
     /// Whether SecureBoot images lock the kernel down where Talos leaves that to its users.
     pub secureboot_lockdown: bool,
     /// How much is taken on at a time.

@@ -65,6 +65,10 @@ fn describe() {
         "image_factory_profile_system_extension_hits_total",
         "Uses of extensions and overlays."
     );
+    describe_counter!(
+        "image_factory_records_refused_total",
+        "Records that no trusted factory has signed; they are made again."
+    );
     describe_counter!("image_factory_source_requests_total", "What the source of the releases was asked.");
     describe_gauge!(
         "image_factory_source_up",
@@ -178,6 +182,11 @@ pub fn source_asked(operation: &'static str, answered: bool) {
     counter!("image_factory_source_requests_total", "operation" => operation, "outcome" => outcome)
         .increment(1);
     gauge!("image_factory_source_up").set(if answered { 1.0 } else { 0.0 });
+}
+
+/// A record of a kind is not believed, for this reason, and is made again.
+pub fn record_refused(kind: &'static str, reason: &'static str) {
+    counter!("image_factory_records_refused_total", "kind" => kind, "reason" => reason).increment(1);
 }
 
 /// A remembered image could not be read, and is laid out again.

@@ -127,9 +127,10 @@ impl Register {
         let canonical = schematic.canonical();
         let id = SchematicId::of_canonical(&canonical);
         let stored = |source| RegisterError::Store { id, source };
-        if self.cache.contains_key(&id)
-            || self.records.get(KIND, id.digest()).await.map_err(stored)?.is_some()
-        {
+        let kept = self.cache.contains_key(&id)
+            || self.records.get(KIND, id.digest()).await.map_err(stored)?.as_deref()
+                == Some(canonical.as_bytes());
+        if kept {
             counter!("image_factory_schematic_duplicate_create_total").increment(1);
         } else {
             self.records.put(KIND, id.digest(), Bytes::from(canonical.clone())).await.map_err(stored)?;
@@ -188,6 +189,8 @@ mod tests {
         assert_eq!(fs_err::read_to_string(&path).unwrap(), created.canonical);
         fs_err::write(path, "customization: {}\n").unwrap();
         assert!(matches!(Register::new(records()).find(created.id).await, Err(FindError::Damaged { .. })));
+        Register::new(records()).create(created.canonical.as_bytes()).await.unwrap();
+        assert_eq!(Register::new(records()).find(created.id).await.unwrap(), created, "posting it mends it");
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ mod measurements;
 mod operations;
 mod overlays;
 mod pages;
+mod planted;
 mod schematics;
 mod secureboot;
 mod site;

@@ -49,7 +49,7 @@ const fn list(name: &'static str, value: &'static str, default: &'static str, he
 }
 
 /// Every key there is.
-pub static KEYS: [Key; 26] = [
+pub static KEYS: [Key; 28] = [
     key(
         "listen",
         "ADDR",
@@ -154,6 +154,18 @@ pub static KEYS: [Key; 26] = [
         "BOOL",
         "false",
         "Whether SecureBoot images from Talos 1.14 on boot with `lockdown=confidentiality`, as older ones always do: `true` or `false`.",
+    ),
+    key(
+        "index-key",
+        "FILE",
+        "",
+        "The Ed25519 key (PEM) that signs what the factory remembers, so that nobody who can write to its storage can plant an image. Not given, it is `keys/index.pem` in the data directory, made at the first start.",
+    ),
+    list(
+        "index-trusted-keys",
+        "FILE",
+        "",
+        "Public keys (PEM) of other replicas, or earlier keys of this one: what they signed is believed too. Anything else is made again.",
     ),
     key(
         "answer-timeout",

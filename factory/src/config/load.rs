@@ -94,6 +94,8 @@ impl Reader<'_> {
         let grub_mkimage = self.one("grub-mkimage", values::directory);
         let grub_modules = self.many("grub-modules", values::directory);
         let keys = self.maybe("keys", values::keys);
+        let index_key = self.maybe("index-key", values::directory);
+        let index_trusted_keys = self.many("index-trusted-keys", values::public_key);
         let secureboot_lockdown = self.one("secureboot-lockdown", values::boolean);
         let limits = self.limits();
         let timeouts = self.timeouts();
@@ -114,6 +116,8 @@ impl Reader<'_> {
             squashfs_level: squashfs_level?,
             grub: GrubTools { mkimage: grub_mkimage?, modules: grub_modules? },
             keys: keys.unwrap_or_default(),
+            index_key,
+            index_trusted_keys: index_trusted_keys?,
             secureboot_lockdown: secureboot_lockdown?,
             limits: limits?,
             timeouts: timeouts?,

@@ -10,6 +10,7 @@ use extensions::SourceSpec;
 use extensions::source::Credentials;
 use fs_err as fs;
 use schematics::TalosVersion;
+use signing::PublicKey;
 use url::Url;
 
 use crate::keys::KeySets;
@@ -68,6 +69,17 @@ pub(super) fn credentials(path: &str) -> Parsed<Credentials> {
 pub(super) fn keys(path: &str) -> Parsed<KeySets> {
     KeySets::read(Path::new(path)).map_err(|error| chain(&error).to_string())
 }
+
+/// Reads a file with a public key.
+pub(super) fn public_key(path: &str) -> Parsed<PublicKey> {
+    let mut text = String::new();
+    let read = fs::File::open(path).and_then(|file| file.take(MAX_KEY).read_to_string(&mut text));
+    read.map_err(|error| error.to_string())?;
+    PublicKey::from_pem(&text).map_err(|error| chain(&error))
+}
+
+/// The longest file with a public key.
+const MAX_KEY: u64 = 64 * 1024;
 
 pub(super) fn boolean(text: &str) -> Parsed<bool> {
     text.parse().map_err(|_| "expected `true` or `false`".to_owned())
