@@ -13,6 +13,7 @@ use extensions::releases::VersionRules;
 use extensions::source::RegistryOptions;
 use extensions::{CookOptions, Kitchen, Limits, PullError, SourceSpec};
 use fs_err as fs;
+use signing::KeyAlgorithm;
 use tokio::sync::Semaphore;
 
 use crate::available::{Available, Components};
@@ -157,7 +158,7 @@ impl App {
 fn signed(config: &Config, plain: &Arc<dyn RecordStore>) -> Result<Arc<dyn RecordStore>, OpenError> {
     let own = match &config.index_key {
         Some(path) => own_key::open(path)?,
-        None => own_key::open_or_make(&config.data.join(INDEX_KEY))?,
+        None => own_key::open_or_make(&config.data.join(INDEX_KEY), KeyAlgorithm::Ed25519)?,
     };
     Ok(Arc::new(SignedRecords::new(Arc::clone(plain), own, &config.index_trusted_keys)))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use schematics::{Blame, Blamed};
-use signing::{KeyError, SigningKey};
+use signing::{KeyAlgorithm, KeyError, SigningKey};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -63,20 +63,20 @@ pub(crate) fn open(path: &Path) -> Result<SigningKey, OwnKeyError> {
     SigningKey::from_pem(&text).map_err(|source| OwnKeyError::Key { path: path.to_owned(), source })
 }
 
-/// The key of a file; a new one when there is no such file.
+/// The key of a file; a new one for this algorithm when there is no such file.
 ///
 /// The file of a new key is for its owner alone, appears whole or not at all, and never replaces another: of several
 /// processes that start at a time, all use the key of the first.
 ///
 /// # Errors
 /// When a file that is there cannot be read or holds no key, or a new one cannot be made.
-pub(crate) fn open_or_make(path: &Path) -> Result<SigningKey, OwnKeyError> {
+pub(crate) fn open_or_make(path: &Path, algorithm: KeyAlgorithm) -> Result<SigningKey, OwnKeyError> {
     match open(path) {
         Err(OwnKeyError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,
     }
     let unusable = |source| OwnKeyError::Key { path: path.to_owned(), source };
-    let text = SigningKey::generate().and_then(|key| key.to_pem()).map_err(unusable)?;
+    let text = SigningKey::new(algorithm).and_then(|key| key.to_pem()).map_err(unusable)?;
     write(path, &text).map_err(|source| OwnKeyError::Make { path: path.to_owned(), source })?;
     open(path)
 }
@@ -107,6 +107,10 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    fn open_or_make(path: &Path) -> Result<SigningKey, OwnKeyError> {
+        super::open_or_make(path, KeyAlgorithm::Ed25519)
+    }
 
     #[test]
     fn a_key_is_made_once_for_its_owner_alone() {

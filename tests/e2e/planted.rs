@@ -10,7 +10,7 @@ use bytes::Bytes;
 use factory::signed_records::SignedRecords;
 use fs_err as fs;
 use schematics::Digest;
-use signing::SigningKey;
+use signing::{KeyAlgorithm, SigningKey};
 use tempfile::TempDir;
 use tests::server::Factory;
 
@@ -37,6 +37,10 @@ const ASSETS: [&str; 5] = [
     "v1.13.0/metal-amd64-uki.efi",
     "v1.9.4/installer-amd64.tar",
 ];
+
+fn new_key() -> SigningKey {
+    SigningKey::new(KeyAlgorithm::Ed25519).unwrap()
+}
 
 /// A stopped factory's directory, its schematics, and what it served.
 struct Stopped {
@@ -132,7 +136,7 @@ fn a_planted_record_is_not_served() {
         for (kind, mut planted) in records(&stopped.data()) {
             shift(&mut planted);
             match how {
-                "by a stranger" => sign(&stopped.data(), SigningKey::generate().unwrap(), kind, &planted),
+                "by a stranger" => sign(&stopped.data(), new_key(), kind, &planted),
                 _ => {
                     for (key, record) in planted {
                         let record = if how == "bare" { bare(&record) } else { record };
@@ -168,7 +172,7 @@ fn keys_can_be_changed_without_making_everything_again() {
     let (old, new) = (place.path().join("old.pub"), place.path().join("new.pem"));
     let text = fs::read_to_string(stopped.dir.path().join(INDEX_KEY)).unwrap();
     fs::write(&old, SigningKey::from_pem(&text).unwrap().public_key().to_pem()).unwrap();
-    fs::write(&new, SigningKey::generate().unwrap().to_pem().unwrap().as_bytes()).unwrap();
+    fs::write(&new, new_key().to_pem().unwrap().as_bytes()).unwrap();
     let (old, new) = (old.display().to_string(), new.display().to_string());
     let before = records(&stopped.data());
     let (served, factory) = stopped.start(&[("index-key", &new), ("index-trusted-keys", &old)]);

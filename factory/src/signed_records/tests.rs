@@ -1,12 +1,14 @@
 use builder::store::{MAX_RECORD, MemoryRecords};
 
+use signing::KeyAlgorithm;
+
 use super::*;
 
 const KIND: RecordKind = RecordKind("images");
 const OTHER: RecordKind = RecordKind("extension");
 
 fn key() -> SigningKey {
-    SigningKey::generate().unwrap()
+    SigningKey::new(KeyAlgorithm::Ed25519).unwrap()
 }
 
 fn on(inner: &Arc<MemoryRecords>, own: SigningKey, trusted: &[PublicKey]) -> SignedRecords {
