@@ -17,6 +17,7 @@ use signing::KeyAlgorithm;
 use tokio::sync::Semaphore;
 
 use crate::available::{Available, Components};
+use crate::companions::Companions;
 use crate::config::Config;
 use crate::images::{self, Images};
 use crate::installers::Installers;
@@ -25,11 +26,14 @@ use crate::log::chain;
 use crate::metered::MeteredSource;
 use crate::own_key::{self, OwnKeyError};
 use crate::register::Register;
+use crate::seal::Seal;
 use crate::signed_records::SignedRecords;
 use crate::sources::Sources;
 
 /// The key that signs what is remembered, in the data directory.
 const INDEX_KEY: &str = "keys/index.pem";
+/// The key that signs what is served, in the data directory.
+const SIGNING_KEY: &str = "keys/signing.pem";
 
 /// Everything a request may need. Clones share it.
 #[derive(Debug, Clone)]
@@ -46,6 +50,10 @@ pub struct App {
     pub images: Images,
     /// Installer images.
     pub installers: Installers,
+    /// What goes beside images.
+    pub companions: Companions,
+    /// The key that signs what is served.
+    pub seal: Seal,
     /// Images of the source.
     pub sources: Sources,
     /// The keys that sign them.
@@ -74,7 +82,7 @@ pub enum OpenError {
     /// A key that signs images cannot be used.
     #[error(transparent)]
     Keys(#[from] OpenKeysError),
-    /// The key that signs what is remembered cannot be used.
+    /// The key that signs what is remembered, or what is served, cannot be used.
     #[error(transparent)]
     OwnKey(#[from] OwnKeyError),
     /// A name of ours is none; a fault of ours.
@@ -117,6 +125,7 @@ impl App {
         let keys = config.keys.open().await?;
         let plain: Arc<dyn RecordStore> = Arc::new(DirRecords::open(&config.data).map_err(OpenError::Data)?);
         let records = signed(&config, &plain)?;
+        let seal = seal(&config)?;
         let store: Arc<dyn BlobStore> =
             Arc::new(DirStore::open(config.data.join("blobs")).map_err(OpenError::Data)?);
         let work = config.data.join("work");
@@ -138,7 +147,11 @@ impl App {
         };
         let images = Images::new(available.clone(), Arc::clone(&store), Arc::clone(&records), settings);
         let (blobs, facts) = (Arc::clone(&store), Arc::clone(&records));
+        let passes = config.limits.builds.get();
+        let stored = (Arc::clone(&store), Arc::clone(&records));
         Ok(Self {
+            companions: Companions::new(images.clone(), stored, seal.clone(), passes),
+            seal,
             installers: Installers::new(images.clone(), available.clone(), blobs, facts),
             sources: Sources::new(available.clone(), Arc::clone(&store), Arc::clone(&records)),
             images,
@@ -161,6 +174,15 @@ fn signed(config: &Config, plain: &Arc<dyn RecordStore>) -> Result<Arc<dyn Recor
         None => own_key::open_or_make(&config.data.join(INDEX_KEY), KeyAlgorithm::Ed25519)?,
     };
     Ok(Arc::new(SignedRecords::new(Arc::clone(plain), own, &config.index_trusted_keys)))
+}
+
+/// The key that signs what is served. cosign knows this algorithm in all its commands.
+fn seal(config: &Config) -> Result<Seal, OwnKeyError> {
+    let key = match &config.signing_key {
+        Some(path) => own_key::open(path),
+        None => own_key::open_or_make(&config.data.join(SIGNING_KEY), KeyAlgorithm::EcdsaP256),
+    };
+    key.map(Seal::from)
 }
 
 /// What the configured source offers. A registry is not connected to yet.

@@ -64,6 +64,8 @@ pub struct Config {
     pub index_key: Option<PathBuf>,
     /// The keys whose records are believed besides.
     pub index_trusted_keys: Vec<PublicKey>,
+    /// The file with the key that signs what is served; one in the data directory when it is not given.
+    pub signing_key: Option<PathBuf>,
     /// Whether SecureBoot images lock the kernel down where Talos leaves that to its users.
     pub secureboot_lockdown: bool,
     /// How much is taken on at a time.

@@ -15,6 +15,7 @@ mod range;
 mod registry;
 mod schematics;
 mod secureboot;
+mod signing_key;
 mod talosctl;
 mod ui;
 mod versions;
@@ -53,6 +54,7 @@ fn routes() -> Router<App> {
         .route("/v2/{*path}", get(registry::resource))
         // Keys.
         .route("/secureboot/{file}", get(secureboot::file))
+        .route("/oci/cosign/signing-key.pub", get(signing_key::public))
         // Operators.
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

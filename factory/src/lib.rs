@@ -3,6 +3,7 @@
 pub mod app;
 pub mod available;
 pub mod cli;
+pub mod companions;
 pub mod config;
 pub mod flights;
 pub mod http;
@@ -16,6 +17,7 @@ pub mod metrics;
 pub mod own_key;
 pub mod register;
 pub mod release;
+pub mod seal;
 pub mod signed_records;
 pub mod signers;
 pub mod sources;

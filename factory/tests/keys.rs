@@ -49,6 +49,25 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
+fn a_signing_key_is_two_files_that_openssl_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    for (algorithm, name) in [("ecdsa-p256", "ECDSA P-256"), ("ed25519", "Ed25519")] {
+        let made = dir.path().join(algorithm);
+        let generate =
+            ["generate", "--kind", "signing", "--algorithm", algorithm, "--output", made.to_str().unwrap()];
+        let said = done(&generate);
+        assert!(said.contains(name) && said.contains("--signing-key"), "{said}");
+        for (file, expected) in [("signing.key", 0o600), ("signing.pub", 0o644)] {
+            assert_eq!(mode(&made.join(file)), expected, "{file}");
+        }
+        assert_eq!(fs::read_dir(&made).unwrap().count(), 2);
+        assert!(refused(&generate).contains("never overwritten"));
+        let Some(public) = openssl(&made, &["pkey", "-in", "signing.key", "-pubout"]) else { return };
+        assert_eq!(public, fs::read_to_string(made.join("signing.pub")).unwrap());
+    }
+}
+
+#[test]
 fn new_keys_are_private_and_shown() {
     let dir = tempfile::tempdir().unwrap();
     let made = dir.path().join("made");

@@ -46,14 +46,14 @@ fn paths_are_refused_with_the_words_clients_match() {
             "`1.13` is not a Talos version: expected something like `v1.13.0`\n",
         ),
         (
-            image("v1.13.0/metal-amd64.iso.sha512"),
-            402,
-            "enterprise not enabled: checksum endpoint is not available\n",
+            image("v1.13.0/metal-amd64.ssd.sha512"),
+            400,
+            "error parsing profile from path: invalid profile path: \"metal-amd64.ssd\"\n",
         ),
         (
-            image("v1.13.0/kernel-amd64.sigstore.json"),
-            402,
-            "enterprise signing is not enabled: signature endpoint is not available\n",
+            image("1.13/kernel-amd64.sigstore.json"),
+            400,
+            "`1.13` is not a Talos version: expected something like `v1.13.0`\n",
         ),
     ];
     for (path, status, text) in cases {
@@ -68,8 +68,15 @@ fn paths_are_refused_with_the_words_clients_match() {
 }
 
 #[test]
-fn checksums_are_refused_before_the_schematic_is_looked_at() {
-    assert_eq!(factory().get("/image/aaaa/v1.13.0/metal-amd64.iso.sha256").status, 402);
+fn a_checksum_of_an_unknown_schematic_is_not_found() {
+    for name in ["metal-amd64.iso.sha256", "metal-amd64.ssd.sigstore.json", "SHA256SUMS"] {
+        let answer = factory().get(&format!("/image/aaaa/v1.13.0/{name}"));
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (404, "schematic ID \"aaaa\" not found\n"),
+            "{name}"
+        );
+    }
 }
 
 #[test]

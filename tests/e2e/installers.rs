@@ -200,8 +200,7 @@ fn what_was_dropped_from_the_store_is_made_again_before_a_manifest_is_told() {
     let dir = factory.stop().unwrap();
     fs::remove_dir_all(dir.path().join("data/blobs/objects")).unwrap();
     let index = Factory::source_in(&dir).join("index.json");
-    fs::write(&index, fs::read_to_string(&index).unwrap().replace("siderolabs/", "gone/"))
-        .unwrap();
+    fs::write(&index, fs::read_to_string(&index).unwrap().replace("siderolabs/", "gone/")).unwrap();
     let factory = Factory::start_on(dir, &[FIXED_URL]).unwrap();
     for reference in ["v1.13.0", &digest, &of] {
         let answer = factory.get(&format!("/v2/{repository}/manifests/{reference}"));

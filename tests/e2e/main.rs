@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod companions;
 mod concurrency;
 mod cors;
 mod errors;

@@ -3,14 +3,46 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use signing::RsaKey;
 use signing::certificate::{Terms, self_signed};
+use signing::{KeyAlgorithm, RsaKey, SigningKey};
 use tempfile::TempDir;
 
 use crate::server::Anything;
 
 /// In seconds since 1970: 2024 to 2044.
 const VALID: (u64, u64) = (1_704_067_200, 2_335_219_200);
+
+/// A key that signs what a factory serves, as files; gone on drop.
+#[derive(Debug)]
+pub struct SigningKeyFiles {
+    dir: TempDir,
+}
+
+impl SigningKeyFiles {
+    /// A new key.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn generate(algorithm: KeyAlgorithm) -> Result<Self, Anything> {
+        let files = Self { dir: tempfile::tempdir()? };
+        let key = SigningKey::new(algorithm)?;
+        fs::write(files.private(), key.to_pem()?.as_bytes())?;
+        fs::write(files.public(), key.public_key().to_pem())?;
+        Ok(files)
+    }
+
+    /// The file of the private key.
+    #[must_use]
+    pub fn private(&self) -> PathBuf {
+        self.dir.path().join("signing.key")
+    }
+
+    /// The file of the public key.
+    #[must_use]
+    pub fn public(&self) -> PathBuf {
+        self.dir.path().join("signing.pub")
+    }
+}
 
 /// A directory with the keys of one or more sets and the file that names them; gone on drop.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! `factory keys`: making, looking at and handing out the keys that sign SecureBoot images.
+//! `factory keys`: making, looking at and handing out the keys that sign.
 
 mod csr;
 mod export;
@@ -19,7 +19,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// What can be done with keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make new keys and a certificate, as files, and the file that names them.
+    /// Make new keys as files: for SecureBoot with a certificate and the file that names them, or for what is served.
     Generate(generate::Arguments),
     /// Open the keys a file names, and say which they are and where.
     Show(show::Arguments),

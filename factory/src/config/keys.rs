@@ -49,7 +49,7 @@ const fn list(name: &'static str, value: &'static str, default: &'static str, he
 }
 
 /// Every key there is.
-pub static KEYS: [Key; 28] = [
+pub static KEYS: [Key; 29] = [
     key(
         "listen",
         "ADDR",
@@ -148,6 +148,12 @@ pub static KEYS: [Key; 28] = [
         "FILE",
         "",
         "The file that names the keys SecureBoot images are signed with; `factory keys generate` makes one. Without it there are no SecureBoot images.",
+    ),
+    key(
+        "signing-key",
+        "FILE",
+        "",
+        "The PEM file with the key that signs what is served, ECDSA P-256 or Ed25519; `factory keys generate --kind signing` makes one. All replicas need the same. Without it, one is made at the first start, as `keys/signing.pem` in `data`.",
     ),
     key(
         "secureboot-lockdown",

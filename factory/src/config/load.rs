@@ -96,6 +96,7 @@ impl Reader<'_> {
         let keys = self.maybe("keys", values::keys);
         let index_key = self.maybe("index-key", values::directory);
         let index_trusted_keys = self.many("index-trusted-keys", values::public_key);
+        let signing_key = self.maybe("signing-key", values::directory);
         let secureboot_lockdown = self.one("secureboot-lockdown", values::boolean);
         let limits = self.limits();
         let timeouts = self.timeouts();
@@ -118,6 +119,7 @@ impl Reader<'_> {
             keys: keys.unwrap_or_default(),
             index_key,
             index_trusted_keys: index_trusted_keys?,
+            signing_key,
             secureboot_lockdown: secureboot_lockdown?,
             limits: limits?,
             timeouts: timeouts?,

@@ -67,8 +67,10 @@ pub(super) struct Download {
     pub(super) image: Arc<VirtualImage>,
     /// The digest that changes whenever the bytes do.
     pub(super) etag: Digest,
-    /// What the route calls it; decides the content type.
+    /// What the route calls it.
     pub(super) name: String,
+    /// The content type.
+    pub(super) media_type: &'static str,
     /// How long it may be kept.
     pub(super) lifetime: Lifetime,
     /// What the client wants to save it as, instead of its name.
@@ -98,7 +100,7 @@ pub(super) fn serve_file(download: &Download, store: &Arc<dyn BlobStore>, wanted
     let content = Content {
         image: Arc::clone(&download.image),
         etag: download.etag,
-        media_type: HeaderValue::from_static(content_type(&download.name)),
+        media_type: HeaderValue::from_static(download.media_type),
         lifetime: download.lifetime,
         health: download.health.clone(),
     };

@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, Path};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
-use axum::http::{StatusCode, Uri};
 use schematics::{AssetName, SchematicId, TalosVersion};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use crate::companions::{Checksum, Companion};
 
 /// Gives a path its one spelling: no repeated slashes and none at the end.
 ///
@@ -46,21 +47,29 @@ pub(super) struct ImagePath {
     name: String,
 }
 
-/// What follows the name of an asset in the name of a file about it, and what the refusal says.
-const SIDECARS: [(&str, &str); 3] = [
-    (".sigstore.json", "enterprise signing is not enabled: signature endpoint is not available"),
-    (".sha512", "enterprise not enabled: checksum endpoint is not available"),
-    (".sha256", "enterprise not enabled: checksum endpoint is not available"),
-];
+/// What a file of a version is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum File {
+    /// An asset, or what goes beside one.
+    Asset(AssetName, Option<Companion>),
+    /// The checksums of assets, or their signature.
+    Sums(Checksum, Signed),
+}
+
+/// Whether a text is asked for or its signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signed {
+    /// The text.
+    Text,
+    /// Its signature.
+    Signature,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for ImagePath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let (schematic, version, name) = segments::<(String, String, String), S>(parts, state).await?;
-        if let Some((_, text)) = SIDECARS.iter().find(|(suffix, _)| name.ends_with(suffix)) {
-            return Err(ApiError::new(StatusCode::PAYMENT_REQUIRED, "not_enabled", *text));
-        }
         Ok(Self { schematic, version, name })
     }
 }
@@ -82,18 +91,24 @@ impl ImagePath {
         version(&self.version)
     }
 
-    /// The asset.
+    /// The file.
     ///
     /// # Errors
-    /// 400 when the name is none of an asset.
-    pub(super) fn asset(&self) -> Result<AssetName, ApiError> {
-        asset(&self.name)
+    /// 400 when the name is none of an asset, nor of what goes beside one.
+    pub(super) fn file(&self) -> Result<File, ApiError> {
+        file(&self.name)
     }
 
     /// The name as it was asked for.
     #[must_use]
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name as it was asked for, without what makes it one of a companion.
+    #[must_use]
+    pub(super) fn asset_name(&self) -> &str {
+        Companion::split(&self.name).0
     }
 }
 
@@ -110,6 +125,16 @@ pub(super) fn no_schematic(id: &str) -> ApiError {
 pub(super) fn version(text: &str) -> Result<TalosVersion, ApiError> {
     let parsed = text.parse::<TalosVersion>();
     parsed.map_err(|error| ApiError::bad_request("version_invalid", error.to_string()))
+}
+
+/// Reads the name of a file of a version.
+fn file(name: &str) -> Result<File, ApiError> {
+    let (rest, companion) = Companion::split(name);
+    match (Checksum::of_list(rest), companion) {
+        (Some(sums), None) => Ok(File::Sums(sums, Signed::Text)),
+        (Some(sums), Some(Companion::Sigstore)) => Ok(File::Sums(sums, Signed::Signature)),
+        (Some(_) | None, companion) => Ok(File::Asset(asset(rest)?, companion)),
+    }
 }
 
 /// Reads the name of an asset.
@@ -182,6 +207,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Version {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
 
     #[test]
@@ -199,6 +226,24 @@ mod tests {
         }
         let absolute = axum::http::Request::builder().uri("http://host:80//a/?b").body(()).unwrap();
         assert_eq!(normalise(absolute).uri().to_string(), "http://host:80/a?b");
+    }
+
+    #[test]
+    fn a_file_is_an_asset_a_list_or_what_goes_beside_them() {
+        let iso: AssetName = "metal-amd64.iso".parse().unwrap();
+        let sha256 = Companion::Checksum(Checksum::Sha256);
+        for (name, expected) in [
+            ("metal-amd64.iso", File::Asset(iso, None)),
+            ("metal-amd64.iso.sha256", File::Asset(iso, Some(sha256))),
+            ("metal-amd64.iso.sigstore.json", File::Asset(iso, Some(Companion::Sigstore))),
+            ("SHA256SUMS", File::Sums(Checksum::Sha256, Signed::Text)),
+            ("SHA512SUMS.sigstore.json", File::Sums(Checksum::Sha512, Signed::Signature)),
+        ] {
+            assert_eq!(file(name).unwrap(), expected, "{name}");
+        }
+        for name in ["SHA256SUMS.sha256", "metal-amd64.iso.sha256.sha256", ".sha256", "sha256sums"] {
+            assert_eq!(file(name).unwrap_err().status, StatusCode::BAD_REQUEST, "{name}");
+        }
     }
 
     #[test]

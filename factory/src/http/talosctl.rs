@@ -9,7 +9,7 @@ use axum::response::Response;
 use builder::VirtualImage;
 use schematics::TalosVersion;
 
-use super::body::{Download, Lifetime, Wanted, serve_file};
+use super::body::{Download, Lifetime, Wanted, content_type, serve_file};
 use super::error::ApiError;
 use super::json::json;
 use super::path::{self, Version};
@@ -61,6 +61,7 @@ pub(super) async fn program(
     let download = Download {
         etag: program.blob.digest,
         image,
+        media_type: content_type(&path.name),
         name: path.name,
         lifetime: Lifetime::Fixed,
         save_as: None,

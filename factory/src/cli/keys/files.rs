@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use signing::RsaKey;
+use signing::{RsaKey, SigningKey};
 
 use super::Failure;
 
@@ -23,6 +23,8 @@ const KEYS: &str = "keys.yaml";
 const CERTIFICATE: &str = "secureboot.crt";
 const SECUREBOOT: &str = "secureboot.key";
 const PCR: &str = "pcr.key";
+const SIGNING: &str = "signing.key";
+const SIGNING_PUBLIC: &str = "signing.pub";
 
 /// A directory that gets a key set.
 pub(super) struct NewSet {
@@ -35,14 +37,7 @@ impl NewSet {
     /// # Errors
     /// When one of the files is there already.
     pub(super) fn begin(dir: &Path) -> Result<Self, Failure> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
-        for name in [KEYS, CERTIFICATE, SECUREBOOT, PCR] {
-            let path = dir.join(name);
-            if fs::symlink_metadata(&path).is_ok() {
-                return Err(format!("{} exists; keys are never overwritten", path.display()).into());
-            }
-        }
+        prepare(dir, &[KEYS, CERTIFICATE, SECUREBOOT, PCR])?;
         Ok(Self { dir: dir.to_owned() })
     }
 
@@ -64,6 +59,31 @@ impl NewSet {
         create(&file, text.as_bytes(), 0o644)?;
         Ok(file)
     }
+}
+
+/// Makes a directory for its owner alone, if there is none, and looks that none of these names is taken in it.
+fn prepare(dir: &Path, names: &[&str]) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+    for name in names {
+        let path = dir.join(name);
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(format!("{} exists; keys are never overwritten", path.display()).into());
+        }
+    }
+    Ok(())
+}
+
+/// Writes a key and its public half into a directory, and tells where.
+///
+/// # Errors
+/// When one of the files is there already, or cannot be written.
+pub(super) fn new_signing_key(dir: &Path, key: &SigningKey) -> Result<(PathBuf, PathBuf), Failure> {
+    prepare(dir, &[SIGNING, SIGNING_PUBLIC])?;
+    let (private, public) = (dir.join(SIGNING), dir.join(SIGNING_PUBLIC));
+    create(&private, key.to_pem()?.as_bytes(), 0o600)?;
+    create(&public, key.public_key().to_pem().as_bytes(), 0o644)?;
+    Ok((private, public))
 }
 
 /// Writes a file that is not there yet, to disk.

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Args;
-use signing::RsaKey;
+use clap::{Args, ValueEnum};
 use signing::certificate::{Terms, self_signed};
+use signing::{KeyAlgorithm, RsaKey, SigningKey};
 
 use super::super::{Outcome, say};
-use super::files::{NewSet, OPTION_ROMS};
+use super::files::{NewSet, OPTION_ROMS, new_signing_key};
 
 /// The size that every UEFI firmware and every TPM takes.
 pub(super) const SURE_BITS: u16 = 2048;
@@ -18,9 +18,17 @@ const DAY: u64 = 86_400;
 #[derive(Debug, Args)]
 #[command(disable_version_flag = true)]
 pub(in crate::cli) struct Arguments {
-    /// The directory that gets secureboot.key, secureboot.crt, pcr.key and keys.yaml; none of them may exist.
+    /// What the keys are for: `secureboot` for signing what machines start (SecureBoot key, certificate, PCR key and the
+    /// file that names them), `signing` for what the factory serves (assets, installer images).
+    #[arg(long, value_enum, default_value_t = Kind::Secureboot)]
+    kind: Kind,
+    /// The directory that gets secureboot.key, secureboot.crt, pcr.key and keys.yaml, or signing.key and signing.pub; none
+    /// of them may exist.
     #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
+    /// What a signing key signs with.
+    #[arg(long, value_enum, default_value_t = Algorithm::EcdsaP256)]
+    algorithm: Algorithm,
     /// The common name in the certificate, which people see in the firmware's menus.
     #[arg(long, value_name = "NAME", default_value = "Talos SecureBoot signing key")]
     name: String,
@@ -34,6 +42,29 @@ pub(in crate::cli) struct Arguments {
     days: u32,
 }
 
+/// What keys are for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    Secureboot,
+    Signing,
+}
+
+/// What a signing key signs with.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Algorithm {
+    EcdsaP256,
+    Ed25519,
+}
+
+impl From<Algorithm> for KeyAlgorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::EcdsaP256 => Self::EcdsaP256,
+            Algorithm::Ed25519 => Self::Ed25519,
+        }
+    }
+}
+
 fn bits(text: &str) -> Result<u16, String> {
     match text {
         "2048" => Ok(2048),
@@ -42,8 +73,28 @@ fn bits(text: &str) -> Result<u16, String> {
     }
 }
 
-/// Makes a key set.
+/// Makes keys.
 pub(super) async fn run(arguments: Arguments) -> Outcome {
+    match arguments.kind {
+        Kind::Secureboot => key_set(arguments).await,
+        Kind::Signing => signing_key(&arguments),
+    }
+}
+
+fn signing_key(arguments: &Arguments) -> Outcome {
+    let key = SigningKey::new(arguments.algorithm.into())?;
+    let (private, public) = new_signing_key(&arguments.output, &key)?;
+    say(&format!(
+        "made {}, {} {}\n\nServe with it: `factory serve --signing-key {0}`, the same file on all replicas. Whoever has it can \
+         sign in your name.\nCheck with {}: `cosign verify --key`, `factory verify --key`.\n",
+        private.display(),
+        key.algorithm(),
+        key.id(),
+        public.display(),
+    ))
+}
+
+async fn key_set(arguments: Arguments) -> Outcome {
     let set = NewSet::begin(&arguments.output)?;
     let (key, pcr) = (RsaKey::generate(arguments.bits)?, RsaKey::generate(SURE_BITS)?);
     let not_before = now();

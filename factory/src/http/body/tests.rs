@@ -27,6 +27,7 @@ fn download(image: &VirtualImage, name: &str) -> Download {
         image: Arc::new(image.clone()),
         etag: image.manifest_digest(),
         name: name.to_owned(),
+        media_type: content_type(name),
         lifetime: Lifetime::Fixed,
         save_as: None,
         health: Health::default(),
