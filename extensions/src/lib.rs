@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod artifacts;
+pub mod bundle;
 pub mod catalog;
 pub mod constraint;
 pub mod contents;
@@ -24,6 +25,7 @@ pub mod publish;
 pub mod pull;
 pub mod reference;
 pub mod releases;
+pub mod schematic_image;
 pub mod source;
 pub mod talosctl;
 mod turns;

@@ -1,6 +1,7 @@
 //! Where images come from.
 
 mod layout;
+mod place;
 mod registry;
 mod spec;
 mod verify;
@@ -18,8 +19,11 @@ use futures::stream::BoxStream;
 use schematics::{Arch, Blame, Blamed, Digest};
 
 pub use layout::LayoutSource;
-pub(crate) use layout::{LAYOUT_VERSION, REF_NAME, read_index};
-pub use registry::{Credentials, CredentialsError, RegistryOptions, RegistrySource};
+pub(crate) use layout::{INDEX_FILE, LAYOUT_FILE, LAYOUT_VERSION, REF_NAME, read_index};
+pub use place::Place;
+pub use registry::{
+    Authorities, AuthoritiesError, Credentials, CredentialsError, RegistryOptions, RegistrySource,
+};
 pub use spec::{SourceSpec, SpecError};
 pub(crate) use verify::{verified, within};
 
@@ -81,7 +85,7 @@ pub enum PullError {
     #[error("there is no repository {repository} at {place}")]
     NoRepository {
         /// The source.
-        place: String,
+        place: Place,
         /// The repository.
         repository: Repository,
     },
@@ -89,7 +93,7 @@ pub enum PullError {
     #[error("there is no tag `{tag}` in {repository} at {place}")]
     NoTag {
         /// The source.
-        place: String,
+        place: Place,
         /// The repository.
         repository: Repository,
         /// The tag.
@@ -99,7 +103,7 @@ pub enum PullError {
     #[error("{digest} of {repository} is missing at {place}")]
     NoContent {
         /// The source.
-        place: String,
+        place: Place,
         /// The repository.
         repository: Repository,
         /// What is missing.
@@ -109,11 +113,17 @@ pub enum PullError {
     #[error("{place} does not let us read {repository} (status {status})")]
     Denied {
         /// The registry.
-        place: String,
+        place: Place,
         /// The repository.
         repository: Repository,
         /// The HTTP status.
         status: u16,
+    },
+    /// The registry does not take the user name and password we have for it.
+    #[error("{place} does not take the user name and password that are configured for it")]
+    Login {
+        /// The registry.
+        place: Place,
     },
     /// The registry answered with a status that is no answer.
     #[error("{url} answered with status {status}")]
@@ -134,6 +144,15 @@ pub enum PullError {
     /// The registry could not be reached, or the connection broke.
     #[error("could not read {url}")]
     Transport {
+        /// What was asked.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// Whoever answered is not known to be the registry.
+    #[error("{url} has a certificate that is not trusted here")]
+    Certificate {
         /// What was asked.
         url: String,
         /// Why.
@@ -248,6 +267,8 @@ impl Blamed for PullError {
             Self::NoRepository { .. }
             | Self::NoContent { .. }
             | Self::Denied { .. }
+            | Self::Login { .. }
+            | Self::Certificate { .. }
             | Self::Status { .. }
             | Self::Protocol { .. }
             | Self::Transport { .. }

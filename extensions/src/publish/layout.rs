@@ -139,7 +139,7 @@ fn update_index(dir: &Path, name: &str, entry: Value) -> Result<(), PublishError
     marker.file().lock().map_err(failed)?;
     let unread = |source| PublishError::Layout { path: dir.to_owned(), source: Box::new(source) };
     // Decoded to check it, then edited as it is so that fields unknown to us stay.
-    read_index(&path).map_err(unread)?;
+    read_index(dir).map_err(unread)?;
     let bytes = fs::read(&path).map_err(failed)?;
     let mut index: Value = serde_json::from_slice(&bytes).map_err(PublishError::Document)?;
     if let Some(entries) = index.get_mut("manifests").and_then(Value::as_array_mut) {

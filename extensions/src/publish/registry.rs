@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use builder::store::BlobStore;
+use builder::store::{Blob, BlobStore};
+use bytes::Bytes;
 use futures::StreamExt as _;
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
@@ -15,7 +16,7 @@ use schematics::Digest;
 
 use super::{Publication, PublishError, Publisher};
 use crate::reference::{Repository, is_tag};
-use crate::source::RegistryOptions;
+use crate::source::{BlobStream, RegistryOptions};
 
 /// A registry to push to.
 pub struct RegistryPusher {
@@ -40,10 +41,69 @@ impl RegistryPusher {
             use_monolithic_push: true,
             read_timeout: Some(options.stall),
             connect_timeout: Some(options.connect),
+            extra_root_certificates: options.authorities.for_push(),
             ..ClientConfig::default()
         });
         let auth = options.credentials.for_push(host);
         Self { client, host: host.to_owned(), namespace, auth }
+    }
+
+    /// Puts a blob in, which must be one of an image of this repository.
+    ///
+    /// # Errors
+    /// When the bytes are not what they should be, or the registry does not take them.
+    pub async fn put_blob(
+        &self,
+        repository: &Repository,
+        blob: Blob,
+        bytes: BlobStream,
+    ) -> Result<(), PublishError> {
+        let digest = blob.digest.to_string();
+        let reference = self.authorised(repository, &digest).await?;
+        let bytes =
+            bytes.map(|piece| piece.map_err(|error| OciDistributionError::IoError(io::Error::other(error))));
+        let pushed = self.client.push_blob_stream(&reference, bytes, &digest, Some(blob.size)).await;
+        pushed.map(drop).map_err(|source| push_error(&reference, source))
+    }
+
+    /// Puts a manifest or index in, under a tag or its digest.
+    ///
+    /// # Errors
+    /// When the registry does not take it.
+    pub async fn put_manifest(
+        &self,
+        repository: &Repository,
+        reference: &str,
+        media_type: &str,
+        document: Bytes,
+    ) -> Result<(), PublishError> {
+        let reference = self.authorised(repository, reference).await?;
+        self.put_document(&reference, media_type, document).await
+    }
+
+    /// A tag or digest of a repository of ours that may be written to.
+    async fn authorised(&self, repository: &Repository, name: &str) -> Result<Reference, PublishError> {
+        let repository = repository.below(self.namespace.as_ref()).to_string();
+        let reference = if name.contains(':') {
+            Reference::with_digest(self.host.clone(), repository, name.to_owned())
+        } else {
+            Reference::with_tag(self.host.clone(), repository, name.to_owned())
+        };
+        let authorised = self.client.auth(&reference, &self.auth, RegistryOperation::Push).await;
+        authorised.map_err(|source| push_error(&reference, source))?;
+        Ok(reference)
+    }
+
+    async fn put_document(
+        &self,
+        reference: &Reference,
+        media_type: &str,
+        document: Bytes,
+    ) -> Result<(), PublishError> {
+        let failed = |source| push_error(reference, source);
+        let media_type = HeaderValue::from_str(media_type)
+            .map_err(|error| failed(OciDistributionError::GenericError(Some(error.to_string()))))?;
+        self.client.push_manifest_raw(reference, document, media_type).await.map(drop).map_err(failed)
     }
 
     async fn push(
@@ -64,11 +124,7 @@ impl RegistryPusher {
             let pushed = self.client.push_blob_stream(reference, bytes, &digest, Some(blob.size)).await;
             pushed.map_err(failed)?;
         }
-        let media_type = HeaderValue::from_str(&image.media_type)
-            .map_err(|error| failed(OciDistributionError::GenericError(Some(error.to_string()))))?;
-        let document = image.document.clone();
-        self.client.push_manifest_raw(reference, document, media_type).await.map_err(failed)?;
-        Ok(())
+        self.put_document(reference, &image.media_type, image.document.clone()).await
     }
 }
 
@@ -84,12 +140,13 @@ impl Publisher for RegistryPusher {
         if !is_tag(tag) {
             return Err(PublishError::Tag(tag.to_owned()));
         }
-        let name = repository.below(self.namespace.as_ref()).to_string();
-        let tagged = Reference::with_tag(self.host.clone(), name.clone(), tag.to_owned());
-        let authorised = self.client.auth(&tagged, &self.auth, RegistryOperation::Push).await;
-        authorised.map_err(|source| push_error(&tagged, source))?;
+        let tagged = self.authorised(repository, tag).await?;
         for child in &image.children {
-            let reference = Reference::with_digest(self.host.clone(), name.clone(), child.digest.to_string());
+            let reference = Reference::with_digest(
+                self.host.clone(),
+                tagged.repository().to_owned(),
+                child.digest.to_string(),
+            );
             self.push(&reference, child, store).await?;
         }
         self.push(&tagged, image, store).await?;

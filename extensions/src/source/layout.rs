@@ -1,39 +1,45 @@
-//! An OCI image layout directory as a source.
+//! An OCI image layout as a source: a directory, or an archive of one.
 
-use std::io::{self, Read as _};
+mod files;
+
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use builder::store::Blob;
 use bytes::Bytes;
-use fs_err as fs;
 use futures::{StreamExt as _, stream};
 use schematics::Digest;
 use serde::Deserialize;
 use tokio::task;
 
-use super::{BlobStream, ImageSource, MAX_MANIFEST, MAX_TAGS, PullError, verified, within};
+use super::{BlobStream, ImageSource, MAX_MANIFEST, MAX_TAGS, Place, PullError, verified, within};
+use crate::bundle::MARK;
 use crate::oci::{Descriptor, Index};
 use crate::reference::{ImageName, Repository};
+use files::{Files, Reader};
 
 /// The annotation that names an entry of a layout (OCI image specification 1.1, annotations).
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// The version of layouts.
 pub(crate) const LAYOUT_VERSION: &str = "1.0.0";
+/// The file that says what is in a directory.
+pub(crate) const LAYOUT_FILE: &str = "oci-layout";
+/// The file that names the images.
+pub(crate) const INDEX_FILE: &str = "index.json";
 /// The largest `index.json` that is read, in bytes.
 pub(crate) const MAX_INDEX: u64 = 64 << 20;
-/// How much is read from a file at a time.
-const PIECE: u64 = 256 * 1024;
 
-/// A directory in the OCI image layout, holding any number of repositories.
+/// A directory in the OCI image layout, or a tar archive of one, holding any number of repositories.
 ///
 /// Entries of its index are named `repository:tag`, with or without a registry in front, so that one directory can stand
 /// for a registry where there is no network. The index is read anew for every question about tags: what another program
-/// adds is seen at once.
+/// adds to a directory is seen at once. An archive must not be compressed, and stays what it was when it was opened.
 #[derive(Debug, Clone)]
 pub struct LayoutSource {
-    dir: Arc<Path>,
+    files: Arc<Files>,
+    place: Place,
 }
 
 #[derive(Deserialize)]
@@ -43,36 +49,49 @@ struct LayoutFile {
 }
 
 impl LayoutSource {
-    /// Opens the layout in `dir`.
+    /// Opens the layout in a directory or archive.
     ///
     /// # Errors
     /// When there is none.
-    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, PullError> {
-        let source = Self { dir: dir.into().into() };
-        let path = source.dir.join("oci-layout");
-        let bytes = read_file(&path, MAX_MANIFEST)?;
-        let what = || path.display().to_string();
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, PullError> {
+        let path: PathBuf = path.into();
+        let failed = |source| PullError::File { path: path.clone(), source };
+        let files = Files::open(path.clone()).map_err(failed)?;
+        let bytes = read_file(&files, LAYOUT_FILE, MAX_MANIFEST)?;
+        let what = || path.join(LAYOUT_FILE).display().to_string();
         let file: LayoutFile =
             serde_json::from_slice(&bytes).map_err(|source| PullError::Malformed { what: what(), source })?;
-        if file.image_layout_version == LAYOUT_VERSION {
-            Ok(source)
-        } else {
-            Err(PullError::MediaType { what: what(), media_type: file.image_layout_version })
+        if file.image_layout_version != LAYOUT_VERSION {
+            return Err(PullError::MediaType { what: what(), media_type: file.image_layout_version });
         }
+        // One that cannot be read yet may be readable later.
+        let is_bundle = index_of(&files).is_ok_and(|index| index.annotations.contains_key(MARK));
+        let place = if is_bundle { Place::Bundle(path) } else { Place::Layout(path) };
+        Ok(Self { files: Arc::new(files), place })
     }
 
-    fn place(&self) -> String {
-        format!("oci:{}", self.dir.display())
+    /// What is named in the index, in its order.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub async fn index(&self) -> Result<Index, PullError> {
+        let files = Arc::clone(&self.files);
+        blocking(move || index_of(&files)).await
     }
 
-    fn blob_path(&self, digest: Digest) -> PathBuf {
-        self.dir.join("blobs").join("sha256").join(digest.hex())
+    /// Whether it was made for certain versions and schematics.
+    #[must_use]
+    pub const fn is_bundle(&self) -> bool {
+        matches!(self.place, Place::Bundle(_))
+    }
+
+    fn place(&self) -> Place {
+        self.place.clone()
     }
 
     /// The entries of `repository` with their tags.
     async fn entries(&self, repository: &Repository) -> Result<Vec<(String, Descriptor)>, PullError> {
-        let path = self.dir.join("index.json");
-        let index = blocking(move || read_index(&path)).await?;
+        let index = self.index().await?;
         let named = |entry: &Descriptor| {
             let name: ImageName = entry.annotations.get(REF_NAME)?.parse().ok()?;
             (name.repository == *repository).then_some(name.tag)?
@@ -80,29 +99,25 @@ impl LayoutSource {
         Ok(index.manifests.into_iter().filter_map(|entry| Some((named(&entry)?, entry))).collect())
     }
 
-    async fn open_blob(&self, repository: &Repository, digest: Digest) -> Result<(fs::File, u64), PullError> {
-        let path = self.blob_path(digest);
-        let opened = blocking_io(move || {
-            let file = fs::File::open(&path)?;
-            let metadata = file.metadata()?;
-            if metadata.is_file() { Ok((file, metadata.len())) } else { Err(io::ErrorKind::NotFound.into()) }
-        });
-        opened.await.map_err(|source| match source.kind() {
+    async fn open_blob(&self, repository: &Repository, digest: Digest) -> Result<Reader, PullError> {
+        let (files, name) = (Arc::clone(&self.files), blob_name(digest));
+        let opened = blocking_io(move || files.file(&name)).await;
+        opened.map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => {
                 PullError::NoContent { place: self.place(), repository: repository.clone(), digest }
             }
-            _ => PullError::File { path: self.blob_path(digest), source },
+            _ => PullError::File { path: self.files.path().join(blob_name(digest)), source },
         })
     }
 
-    fn stream(&self, file: fs::File, blob: Blob) -> BlobStream {
-        let path = self.blob_path(blob.digest);
-        let pieces = stream::try_unfold(file, move |file| {
+    fn stream(&self, reader: Reader, blob: Blob) -> BlobStream {
+        let path = self.files.path().join(blob_name(blob.digest));
+        let pieces = stream::try_unfold(reader, move |mut reader| {
             let path = path.clone();
             async move {
-                let read = blocking_io(move || read_piece(file)).await;
-                let (file, bytes) = read.map_err(|source| PullError::File { path, source })?;
-                Ok((!bytes.is_empty()).then_some((bytes, file)))
+                let read = blocking_io(move || reader.piece().map(|bytes| (reader, bytes))).await;
+                let (reader, bytes) = read.map_err(|source| PullError::File { path, source })?;
+                Ok((!bytes.is_empty()).then_some((bytes, reader)))
             }
         });
         verified(pieces.boxed(), blob)
@@ -130,49 +145,59 @@ impl ImageSource for LayoutSource {
     }
 
     async fn manifest(&self, repository: &Repository, digest: Digest) -> Result<Bytes, PullError> {
-        let (file, size) = self.open_blob(repository, digest).await?;
+        let reader = self.open_blob(repository, digest).await?;
+        let size = reader.left();
         let what = format!("manifest {digest}");
         if size > MAX_MANIFEST {
             return Err(PullError::TooLarge { what, limit: MAX_MANIFEST });
         }
-        within(self.stream(file, Blob { digest, size }), MAX_MANIFEST, &what).await
+        within(self.stream(reader, Blob { digest, size }), MAX_MANIFEST, &what).await
     }
 
     async fn blob_size(&self, repository: &Repository, digest: Digest) -> Result<u64, PullError> {
-        self.open_blob(repository, digest).await.map(|(_, size)| size)
+        self.open_blob(repository, digest).await.map(|reader| reader.left())
     }
 
     async fn blob(&self, repository: &Repository, blob: Blob) -> Result<BlobStream, PullError> {
-        let (file, size) = self.open_blob(repository, blob.digest).await?;
-        if size == blob.size {
-            Ok(self.stream(file, blob))
+        let reader = self.open_blob(repository, blob.digest).await?;
+        if reader.left() == blob.size {
+            Ok(self.stream(reader, blob))
         } else {
-            Err(PullError::Length { digest: blob.digest, expected: blob.size, found: size })
+            Err(PullError::Length { digest: blob.digest, expected: blob.size, found: reader.left() })
         }
     }
 }
 
-/// Reads `index.json`.
-pub(crate) fn read_index(path: &Path) -> Result<Index, PullError> {
-    let bytes = read_file(path, MAX_INDEX)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|source| PullError::Malformed { what: path.display().to_string(), source })
+/// Reads `index.json` of a layout directory.
+pub(crate) fn read_index(dir: &Path) -> Result<Index, PullError> {
+    index_of(&Files::Directory(dir.to_owned()))
 }
 
-fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, PullError> {
-    let failed = |source| PullError::File { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    fs::File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > limit {
+fn index_of(files: &Files) -> Result<Index, PullError> {
+    let bytes = read_file(files, INDEX_FILE, MAX_INDEX)?;
+    let what = || files.path().join(INDEX_FILE).display().to_string();
+    serde_json::from_slice(&bytes).map_err(|source| PullError::Malformed { what: what(), source })
+}
+
+fn blob_name(digest: Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+fn read_file(files: &Files, name: &str, limit: u64) -> Result<Vec<u8>, PullError> {
+    let path = files.path().join(name);
+    let failed = |source| PullError::File { path: path.clone(), source };
+    let mut reader = files.file(name).map_err(failed)?;
+    if reader.left() > limit {
         return Err(PullError::TooLarge { what: path.display().to_string(), limit });
     }
-    Ok(bytes)
-}
-
-fn read_piece(mut file: fs::File) -> io::Result<(fs::File, Bytes)> {
     let mut bytes = Vec::new();
-    std::io::Read::by_ref(&mut file).take(PIECE).read_to_end(&mut bytes)?;
-    Ok((file, bytes.into()))
+    loop {
+        let piece = reader.piece().map_err(failed)?;
+        if piece.is_empty() {
+            return Ok(bytes);
+        }
+        bytes.extend_from_slice(&piece);
+    }
 }
 
 async fn blocking_io<T: Send + 'static>(

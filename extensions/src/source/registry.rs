@@ -1,6 +1,7 @@
 //! An OCI registry as a source (OCI distribution specification 1.1).
 
 mod auth;
+mod authorities;
 mod blob;
 mod credentials;
 mod transport;
@@ -17,11 +18,12 @@ use reqwest::{Method, StatusCode, Url};
 use schematics::Digest;
 use serde::Deserialize;
 
-use super::{BlobStream, ImageSource, MAX_MANIFEST, MAX_TAGS, PullError};
+use super::{BlobStream, ImageSource, MAX_MANIFEST, MAX_TAGS, Place, PullError};
 use crate::oci::ACCEPTED;
 use crate::reference::{Repository, is_tag};
 use transport::{Ask, Transport};
 
+pub use authorities::{Authorities, AuthoritiesError};
 pub use credentials::{Credentials, CredentialsError};
 
 /// How many tags are asked for at once.
@@ -48,6 +50,8 @@ pub struct RegistryOptions {
     pub backoff: Duration,
     /// User names and passwords.
     pub credentials: Credentials,
+    /// Who may vouch for a registry besides those the system trusts.
+    pub authorities: Authorities,
 }
 
 impl Default for RegistryOptions {
@@ -60,6 +64,7 @@ impl Default for RegistryOptions {
             attempts: 4,
             backoff: Duration::from_millis(250),
             credentials: Credentials::default(),
+            authorities: Authorities::default(),
         }
     }
 }
@@ -73,7 +78,7 @@ impl Default for RegistryOptions {
 pub struct RegistrySource {
     transport: Arc<Transport>,
     base: Url,
-    place: String,
+    place: Place,
     namespace: Option<Repository>,
 }
 
@@ -98,9 +103,10 @@ impl RegistrySource {
         // The name people use for Docker Hub is not where its registry is.
         let host = if host == "docker.io" { "registry-1.docker.io" } else { host };
         let scheme = if tls { "https" } else { "http" };
-        let place = format!("{scheme}://{host}");
-        let base = Url::parse(&place)
-            .map_err(|_| PullError::Protocol { url: place.clone(), what: "it is not a URL" })?;
+        let address = format!("{scheme}://{host}");
+        let base = Url::parse(&address)
+            .map_err(|_| PullError::Protocol { url: address.clone(), what: "it is not a URL" })?;
+        let place = Place::Registry(address);
         let transport = Arc::new(Transport::new(&base, host, options)?);
         Ok(Self { transport, base, place, namespace })
     }
@@ -115,6 +121,9 @@ impl RegistrySource {
 
     fn refused(&self, ask: &Ask, status: StatusCode) -> PullError {
         match status {
+            StatusCode::UNAUTHORIZED if self.transport.has_login() => {
+                PullError::Login { place: self.place.clone() }
+            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => PullError::Denied {
                 place: self.place.clone(),
                 repository: ask.repository.clone(),

@@ -1,4 +1,4 @@
-//! Sources as texts: `oci:DIR` and `registry:HOST[/NAMESPACE]`.
+//! Sources as texts: `oci:DIR`, `oci:FILE.tar` and `registry:HOST[/NAMESPACE]`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::reference::{NameError, Repository};
 /// A source as it is written in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSpec {
-    /// `oci:DIR`: an OCI image layout directory.
+    /// `oci:DIR` or `oci:FILE.tar`: an OCI image layout, in a directory or an archive.
     Layout(PathBuf),
     /// `registry:[http://|https://]HOST[:PORT][/NAMESPACE]`: a registry.
     Registry {

@@ -46,6 +46,11 @@ impl Auth {
         Self { plain, login, known: Mutex::default() }
     }
 
+    /// Whether there is a user name and a password.
+    pub(super) const fn has_login(&self) -> bool {
+        self.login.is_some()
+    }
+
     pub(super) fn known(&self, repository: &Repository) -> Option<String> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(repository).cloned()
     }

@@ -1,5 +1,7 @@
 //! Requests with limits in time, size and number.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,7 +53,12 @@ impl Ask {
     }
 
     pub(super) fn broken(&self, source: reqwest::Error) -> PullError {
-        PullError::Transport { url: self.url.to_string(), source }
+        let url = self.url.to_string();
+        if is_distrust(&source) {
+            PullError::Certificate { url, source }
+        } else {
+            PullError::Transport { url, source }
+        }
     }
 
     pub(super) fn too_slow(&self, limit: Duration) -> PullError {
@@ -83,10 +90,16 @@ impl Transport {
         if base.scheme() == "http" {
             client = client.no_proxy();
         }
-        let client =
-            client.build().map_err(|source| PullError::Transport { url: base.to_string(), source })?;
+        let unusable = |source| PullError::Transport { url: base.to_string(), source };
+        let authorities = options.authorities.for_reading().map_err(unusable)?;
+        let client = client.tls_certs_merge(authorities).build().map_err(unusable)?;
         let auth = Auth::new(base.scheme() == "http", options.credentials.of(host).cloned());
         Ok(Self { client, auth, options })
+    }
+
+    /// Whether we have a user name and a password for the registry.
+    pub(super) const fn has_login(&self) -> bool {
+        self.auth.has_login()
     }
 
     /// A whole answer of at most `limit` bytes. The body of an answer that is no success is not read.
@@ -194,6 +207,19 @@ impl Transport {
         let factor = 2_u32.saturating_pow(attempt.saturating_sub(1));
         self.options.backoff.saturating_mul(factor).min(MAX_WAIT)
     }
+}
+
+/// Whether a connection failed because of what the other side said in the TLS handshake, which it will say again.
+fn is_distrust(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = error.is_connect().then_some(error as _);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// How long the registry asks us to wait, in seconds; dates are not understood.

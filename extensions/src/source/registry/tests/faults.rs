@@ -33,6 +33,7 @@ fn answer(status: &str, headers: &str, body: &str) -> Reply {
 
 fn options() -> RegistryOptions {
     RegistryOptions {
+        authorities: Authorities::default(),
         connect: Duration::from_secs(5),
         stall: Duration::from_millis(400),
         answer: Duration::from_secs(2),
@@ -191,14 +192,23 @@ async fn what_does_not_pass_is_not_tried_again() {
         assert!(matches!(error, PullError::Denied { status, .. } if status == expected), "{error}");
         assert_eq!(server.count(), 1);
     }
+    // Who has a password learns that it is wrong, after it was tried once.
+    let mut server =
+        Server::start(vec![answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"r\"\r\n", "")]).await;
+    let options = RegistryOptions { credentials: credentials(&server.host), ..options() };
+    server.source = RegistrySource::new(false, &server.host, None, options).unwrap();
+    let error = server.source.tags(&repository("a/b")).await.unwrap_err();
+    assert!(matches!(error, PullError::Login { .. }), "{error}");
+    assert_eq!(server.count(), 2);
+}
+
+fn credentials(host: &str) -> Credentials {
+    let json = format!(r#"{{"auths":{{"{host}":{{"username":"u","password":"p"}}}}}}"#);
+    Credentials::from_docker_config(json.as_bytes()).unwrap()
 }
 
 #[tokio::test]
 async fn challenges_are_answered() {
-    let credentials = |host: &str| {
-        let json = format!(r#"{{"auths":{{"{host}":{{"username":"u","password":"p"}}}}}}"#);
-        Credentials::from_docker_config(json.as_bytes()).unwrap()
-    };
     let replies = |host: &str| {
         let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"s\"\r\n");
         vec![
