@@ -25,7 +25,8 @@ pub use registry::{
     Authorities, AuthoritiesError, Credentials, CredentialsError, RegistryOptions, RegistrySource,
 };
 pub use spec::{SourceSpec, SpecError};
-pub(crate) use verify::{verified, within};
+pub(crate) use verify::verified;
+pub use verify::within;
 
 use crate::hostile::HostileError;
 use crate::reference::Repository;

@@ -10,13 +10,13 @@ use builder::store::{DirRecords, DirStore};
 use builder::{BlobStore, RecordStore};
 use extensions::reference::NameError;
 use extensions::releases::VersionRules;
-use extensions::source::RegistryOptions;
 use extensions::{CookOptions, Kitchen, Limits, PullError, SourceSpec};
 use fs_err as fs;
 use signing::KeyAlgorithm;
 use tokio::sync::Semaphore;
 
 use crate::available::{Available, Components};
+use crate::bundle;
 use crate::companions::Companions;
 use crate::config::Config;
 use crate::images::{self, Images};
@@ -25,7 +25,7 @@ use crate::keys::{OpenKeySets, OpenKeysError};
 use crate::log::chain;
 use crate::metered::MeteredSource;
 use crate::own_key::{self, OwnKeyError};
-use crate::register::Register;
+use crate::register::{Register, Shelf};
 use crate::seal::Seal;
 use crate::signed_records::SignedRecords;
 use crate::sources::Sources;
@@ -79,6 +79,9 @@ pub enum OpenError {
         #[source]
         source: Box<PullError>,
     },
+    /// The repository of schematics cannot be used.
+    #[error("cannot use the repository of schematics")]
+    Schematics(#[source] Box<PullError>),
     /// A key that signs images cannot be used.
     #[error(transparent)]
     Keys(#[from] OpenKeysError),
@@ -138,6 +141,7 @@ impl App {
         };
         let kitchen = Kitchen::new(Arc::clone(&store), Arc::clone(&records), options);
         let available = available(&config, kitchen)?;
+        let shelves = shelves(&config, &available)?;
         let settings = images::Settings {
             external_url: config.external_url.clone(),
             level: config.squashfs_level,
@@ -158,7 +162,7 @@ impl App {
             available,
             keys: Arc::new(keys),
             // A schematic's name is its digest, and it is posted to any replica, whoever made the records.
-            register: Register::new(plain),
+            register: Register::new(plain).with(shelves),
             config: Arc::new(config),
             store,
             records,
@@ -186,9 +190,11 @@ fn seal(config: &Config) -> Result<Seal, OwnKeyError> {
 }
 
 /// What the configured source offers. A registry is not connected to yet.
-fn available(config: &Config, kitchen: Kitchen) -> Result<Available, OpenError> {
-    let options = RegistryOptions { credentials: config.credentials.clone(), ..RegistryOptions::default() };
-    let opened = config.source.open(options);
+///
+/// # Errors
+/// When the source cannot be used.
+pub(crate) fn available(config: &Config, kitchen: Kitchen) -> Result<Available, OpenError> {
+    let opened = config.source.open(config.registries());
     let source = opened
         .map_err(|source| OpenError::Source { spec: config.source.clone(), source: Box::new(source) })?;
     let source = Arc::new(MeteredSource(source));
@@ -196,6 +202,19 @@ fn available(config: &Config, kitchen: Kitchen) -> Result<Available, OpenError> 
     let limits = Limits { downloads, ..Limits::default() };
     let rules = VersionRules { minimum: config.min_version.clone(), broken: config.broken_versions.clone() };
     Ok(Available::new(source, kitchen, limits, Components::official()?, rules))
+}
+
+/// Where schematics may be besides the records: the configured repository, and the source when it is a layout.
+fn shelves(config: &Config, available: &Available) -> Result<Vec<Shelf>, OpenError> {
+    let mut shelves = Vec::new();
+    if let Some(repository) = &config.schematic_repository {
+        let shelf = Shelf::registry(repository, &config.registries(), config.schematics_read_only);
+        shelves.push(shelf.map_err(|source| OpenError::Schematics(Box::new(source)))?);
+    }
+    if let SourceSpec::Layout(_) = config.source {
+        shelves.push(Shelf::layout(available.shared_source(), bundle::schematics()?));
+    }
+    Ok(shelves)
 }
 
 /// Reads the list of versions now, so that the first client need not wait for it, and again and again, for ever.

@@ -1,6 +1,7 @@
 //! Use case: what there is to build from. Versions, their extensions, overlays, files and programs.
 
 mod error;
+mod release;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use schematics::{Arch, Digest, Feature, TalosVersion};
 
 pub use error::Unavailable;
 use error::Unresolved;
+pub use release::ReleaseImages;
 
 /// How many versions' catalogues and files are remembered in memory.
 const REMEMBERED: u64 = 256;

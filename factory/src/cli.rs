@@ -1,6 +1,7 @@
 //! The command line.
 
 mod build;
+mod bundle;
 mod doctor;
 mod id;
 mod inspect;
@@ -50,6 +51,9 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Make a Talos release from a kernel, an initramfs and systemd's EFI files, and publish it.
     Release(Box<release::Arguments>),
+    /// Take what certain versions and schematics need to a place without a network.
+    #[command(subcommand)]
+    Bundle(bundle::Command),
     /// Make, look at and hand out the keys that sign SecureBoot images.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -153,6 +157,7 @@ fn run(command: Command) -> Outcome {
         Command::Id { file } => id::run(file.as_deref()),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Release(arguments) => release::run(*arguments),
+        Command::Bundle(command) => bundle::run(command),
         Command::Keys(command) => keys::run(command),
         Command::CheckConfig(settings) => {
             settings.load()?;

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use builder::format::grub::GrubTools;
 use extensions::SourceSpec;
-use extensions::source::Credentials;
+use extensions::source::{Authorities, Credentials, RegistryOptions};
 use schematics::TalosVersion;
 use signing::PublicKey;
 
@@ -27,7 +27,7 @@ use crate::keys::KeySets;
 pub use load::{load, of};
 pub use page::reference;
 use raw::{Origin, Raw};
-pub use values::{LogFormat, Origins};
+pub use values::{LogFormat, Origins, RepositorySpec};
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -38,8 +38,14 @@ pub struct Config {
     pub data: PathBuf,
     /// Where releases come from.
     pub source: SourceSpec,
-    /// User names and passwords of the source registry.
+    /// User names and passwords of registries.
     pub credentials: Credentials,
+    /// Who may vouch for registries besides those the system trusts.
+    pub authorities: Authorities,
+    /// Where schematics are shared.
+    pub schematic_repository: Option<RepositorySpec>,
+    /// Whether they are only read from there.
+    pub schematics_read_only: bool,
     /// How clients reach us; no slash at its end.
     pub external_url: String,
     /// How iPXE reaches us; no slash at its end.
@@ -79,6 +85,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// How registries are spoken to.
+    #[must_use]
+    pub fn registries(&self) -> RegistryOptions {
+        RegistryOptions {
+            credentials: self.credentials.clone(),
+            authorities: self.authorities.clone(),
+            ..RegistryOptions::default()
+        }
+    }
+
     /// Takes note of the address that was really bound. URLs that follow from the address follow it.
     pub fn listens_on(&mut self, address: SocketAddr) {
         let (before, now) = (format!("http://{}", self.listen), format!("http://{address}"));

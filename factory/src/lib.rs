@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod available;
+pub mod bundle;
 pub mod cli;
 pub mod companions;
 pub mod config;

@@ -1,5 +1,7 @@
 //! Registering schematics, and finding them again.
 
+mod shelf;
+
 use std::sync::Arc;
 
 use builder::RecordStore;
@@ -8,6 +10,8 @@ use bytes::Bytes;
 use metrics::{counter, gauge};
 use moka::future::Cache;
 use schematics::{Blame, Blamed, DecodeError, RoundTripError, Schematic, SchematicId};
+
+pub use shelf::{Shelf, ShelfError};
 
 /// Schematics are stored as their canonical text, under its digest: on disk, `<data>/schematics/<id>`.
 const KIND: RecordKind = RecordKind("schematics");
@@ -21,6 +25,7 @@ const CACHED_BYTES: u64 = 32 << 20;
 #[derive(Debug, Clone)]
 pub struct Register {
     records: Arc<dyn RecordStore>,
+    shelves: Arc<[Shelf]>,
     cache: Cache<SchematicId, Arc<Stored>>,
 }
 
@@ -56,6 +61,15 @@ pub enum RegisterError {
         #[source]
         source: RecordError,
     },
+    /// The repository it is to be shared in does not take it.
+    #[error("could not share schematic {id}")]
+    Share {
+        /// Its id.
+        id: SchematicId,
+        /// Why.
+        #[source]
+        source: ShelfError,
+    },
 }
 
 impl Blamed for RegisterError {
@@ -63,6 +77,7 @@ impl Blamed for RegisterError {
         match self {
             Self::Decode(_) | Self::Owned | Self::RoundTrip(_) => Blame::Caller,
             Self::Store { source, .. } => source.blame(),
+            Self::Share { source, .. } => source.blame(),
         }
     }
 }
@@ -85,6 +100,15 @@ pub enum FindError {
         #[source]
         source: RecordError,
     },
+    /// A place where it may be does not answer.
+    #[error("could not look for schematic {id}")]
+    Shelf {
+        /// Its id.
+        id: SchematicId,
+        /// Why.
+        #[source]
+        source: ShelfError,
+    },
     /// What is stored is not what was registered.
     #[error("the stored text of schematic {id} is damaged")]
     Damaged {
@@ -98,6 +122,7 @@ impl Blamed for FindError {
         match self {
             Self::Unknown { .. } => Blame::Missing,
             Self::Store { source, .. } => source.blame(),
+            Self::Shelf { source, .. } => source.blame(),
             Self::Damaged { .. } => Blame::Ours,
         }
     }
@@ -111,7 +136,15 @@ impl Register {
             // The parsed form takes about as much again as the text.
             u32::try_from(stored.canonical.len() * 2 + 256).unwrap_or(u32::MAX)
         };
-        Self { records, cache: Cache::builder().max_capacity(CACHED_BYTES).weigher(weigh).build() }
+        let cache = Cache::builder().max_capacity(CACHED_BYTES).weigher(weigh).build();
+        Self { records, shelves: Arc::new([]), cache }
+    }
+
+    /// The same, with further places where schematics may be: they are looked through in this order for what is not in the
+    /// records, and get what is registered here where they take it.
+    #[must_use]
+    pub fn with(self, shelves: Vec<Shelf>) -> Self {
+        Self { shelves: shelves.into(), ..self }
     }
 
     /// Registers what a client posted. Registering a schematic again changes nothing and answers the same.
@@ -127,13 +160,18 @@ impl Register {
         let canonical = schematic.canonical();
         let id = SchematicId::of_canonical(&canonical);
         let stored = |source| RegisterError::Store { id, source };
-        let kept = self.cache.contains_key(&id)
-            || self.records.get(KIND, id.digest()).await.map_err(stored)?.as_deref()
-                == Some(canonical.as_bytes());
-        if kept {
+        let text = Bytes::from(canonical.clone());
+        let cached = self.cache.contains_key(&id);
+        if !cached {
+            // Shared before it is told of, so that every factory knows what one of them has told.
+            for shelf in self.shelves.iter() {
+                shelf.put(id, &text).await.map_err(|source| RegisterError::Share { id, source })?;
+            }
+        }
+        if cached || self.records.get(KIND, id.digest()).await.map_err(stored)?.as_ref() == Some(&text) {
             counter!("image_factory_schematic_duplicate_create_total").increment(1);
         } else {
-            self.records.put(KIND, id.digest(), Bytes::from(canonical.clone())).await.map_err(stored)?;
+            self.records.put(KIND, id.digest(), text).await.map_err(stored)?;
             counter!("image_factory_schematic_create_total").increment(1);
         }
         let stored = Arc::new(Stored { id, canonical, schematic });
@@ -152,7 +190,10 @@ impl Register {
         }
         let read =
             self.records.get(KIND, id.digest()).await.map_err(|source| FindError::Store { id, source })?;
-        let text = read.ok_or(FindError::Unknown { id })?;
+        let text = match read {
+            Some(text) => text,
+            None => self.look_through(id).await?,
+        };
         let canonical = String::from_utf8(text.into()).map_err(|_| FindError::Damaged { id })?;
         let schematic = Schematic::decode(&canonical).map_err(|_| FindError::Damaged { id })?;
         if SchematicId::of_canonical(&canonical) != id {
@@ -161,6 +202,24 @@ impl Register {
         let stored = Arc::new(Stored { id, canonical, schematic });
         self.remember(Arc::clone(&stored)).await;
         Ok(stored)
+    }
+
+    /// Finds a schematic that is not in the records, and puts it there.
+    async fn look_through(&self, id: SchematicId) -> Result<Bytes, FindError> {
+        let mut silent = None;
+        for shelf in self.shelves.iter() {
+            match shelf.get(id).await {
+                Ok(Some(text)) => {
+                    let kept = self.records.put(KIND, id.digest(), text.clone()).await;
+                    kept.map_err(|source| FindError::Store { id, source })?;
+                    return Ok(text);
+                }
+                Ok(None) => {}
+                Err(source) => silent = Some(source),
+            }
+        }
+        // It may be where nobody answers: that it is unknown is not known.
+        Err(silent.map_or(FindError::Unknown { id }, |source| FindError::Shelf { id, source }))
     }
 
     async fn remember(&self, stored: Arc<Stored>) {

@@ -55,8 +55,11 @@ impl Check {
     }
 }
 
-/// All bytes of a stream in memory, at most `limit`.
-pub(crate) async fn within(
+/// All bytes of a stream in memory, at most `limit`; `what` names them in errors.
+///
+/// # Errors
+/// When the stream fails, or is longer.
+pub async fn within(
     mut bytes: BoxStream<'_, Result<Bytes, PullError>>,
     limit: u64,
     what: &str,

@@ -63,13 +63,14 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
 }
 
 /// Shows that something is going on; hidden when standard error is no terminal.
-fn spinner(what: String) -> ProgressBar {
+pub(super) fn spinner(what: String) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(what);
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
 
-fn meter(len: u64) -> ProgressBar {
+/// Shows how much of `len` bytes is done; hidden likewise.
+pub(super) fn meter(len: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}");
     let bar = ProgressBar::new(len);
     match style {

@@ -66,13 +66,31 @@ pub static KEYS: [Key; 29] = [
         "source",
         "SOURCE",
         "registry:ghcr.io",
-        "Where Talos releases come from: `oci:DIR` for an OCI layout directory, or `registry:HOST[:PORT][/NAMESPACE]`. Put `http://` before the host of a registry without TLS; on loopback that is the default.",
+        "Where Talos releases come from: `oci:DIR` or `oci:FILE.tar` for an OCI layout or a bundle, or `registry:HOST[:PORT][/NAMESPACE]`. Put `http://` before the host of a registry without TLS; on loopback that is the default.",
     ),
     key(
         "source-credentials",
         "FILE",
         "",
-        "A Docker configuration file with the credentials of the source registry.",
+        "A Docker configuration file with the credentials of the source registry, and of that of the schematics.",
+    ),
+    key(
+        "registry-ca",
+        "FILE",
+        "",
+        "A PEM file with certificate authorities that registries are trusted by, besides those of the system.",
+    ),
+    key(
+        "schematic-repository",
+        "REPOSITORY",
+        "",
+        "A repository that schematics are shared in, as `registry:HOST[:PORT]/NAME`: Image Factory's, or one for several factories. Schematics that are not here are read from it, and new ones are written to it before they are told of.",
+    ),
+    key(
+        "schematic-repository-read-only",
+        "BOOL",
+        "false",
+        "Whether schematics are only read from the repository, and new ones stay here: `true` or `false`.",
     ),
     key(
         "external-url",

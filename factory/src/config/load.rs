@@ -83,6 +83,9 @@ impl Reader<'_> {
         let data = self.one("data", values::directory);
         let source = self.one("source", values::source);
         let credentials = self.maybe("source-credentials", values::credentials);
+        let authorities = self.maybe("registry-ca", values::authorities);
+        let schematic_repository = self.maybe("schematic-repository", values::repository);
+        let read_only = self.one("schematic-repository-read-only", values::boolean);
         let external_url = self.external_url(listen);
         let pxe_url = self.maybe("pxe-url", values::own_url);
         let metrics_listen = self.one("metrics-listen", values::optional_address);
@@ -107,6 +110,9 @@ impl Reader<'_> {
             data: data?,
             source: source?,
             credentials: credentials.unwrap_or_default(),
+            authorities: authorities.unwrap_or_default(),
+            schematic_repository,
+            schematics_read_only: read_only?,
             pxe_url: pxe_url.unwrap_or_else(|| external_url.clone()),
             external_url,
             metrics_listen: metrics_listen?,

@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use extensions::SourceSpec;
-use extensions::source::Credentials;
+use extensions::source::{Authorities, Credentials};
+use extensions::{Repository, SourceSpec};
 use fs_err as fs;
 use schematics::TalosVersion;
 use signing::PublicKey;
@@ -34,6 +34,17 @@ pub enum Origins {
     Only(Vec<String>),
 }
 
+/// A repository of a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositorySpec {
+    /// Whether the registry is spoken to over TLS.
+    pub tls: bool,
+    /// Host and port.
+    pub host: String,
+    /// The repository.
+    pub name: Repository,
+}
+
 type Parsed<T> = Result<T, String>;
 
 pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
@@ -50,7 +61,27 @@ pub(super) fn directory(text: &str) -> Parsed<PathBuf> {
 
 pub(super) fn source(text: &str) -> Parsed<SourceSpec> {
     let spec = text.parse::<SourceSpec>();
-    spec.map_err(|_| "expected `oci:DIR` or `registry:HOST[:PORT][/NAMESPACE]`".to_owned())
+    spec.map_err(|_| "expected `oci:DIR`, `oci:FILE.tar` or `registry:HOST[:PORT][/NAMESPACE]`".to_owned())
+}
+
+/// A repository of a registry.
+pub(super) fn repository(text: &str) -> Parsed<RepositorySpec> {
+    match text.parse() {
+        Ok(SourceSpec::Registry { tls, host, namespace: Some(name) }) => {
+            Ok(RepositorySpec { tls, host, name })
+        }
+        Ok(_) | Err(_) => Err("expected `registry:HOST[:PORT]/NAME`".to_owned()),
+    }
+}
+
+/// The longest file of certificates.
+const MAX_AUTHORITIES: u64 = 4 << 20;
+
+pub(super) fn authorities(path: &str) -> Parsed<Authorities> {
+    let mut text = String::new();
+    let read = fs::File::open(path).and_then(|file| file.take(MAX_AUTHORITIES).read_to_string(&mut text));
+    read.map_err(|error| error.to_string())?;
+    Authorities::from_pem(&text).map_err(|error| format!("expected certificates in PEM: {error}"))
 }
 
 /// The longest credentials file.

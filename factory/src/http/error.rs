@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use extensions::PullError;
 use schematics::{Blame, Blamed};
 use serde_json::json;
 
@@ -48,8 +49,12 @@ impl ApiError {
     /// The answer to an error of another layer.
     ///
     /// The text is the error's own when the caller can do something about it; what happened inside or at the source
-    /// stays in the log.
+    /// stays in the log. What a bundle leaves out is named, since only somebody who makes bundles can help.
     pub(super) fn of<E: Blamed + Error + Send + Sync + 'static>(code: &'static str, error: E) -> Self {
+        if let Some(missing) = PullError::left_out(&error) {
+            let text = missing.to_string();
+            return Self { status: StatusCode::NOT_FOUND, code, text, cause: Some(Arc::new(error)) };
+        }
         let blame = error.blame();
         let text = match blame {
             Blame::Caller | Blame::Missing | Blame::Unsupported => error.to_string(),

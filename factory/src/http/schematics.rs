@@ -60,7 +60,9 @@ pub(super) async fn read(
     let id = id.parse().map_err(|_| unknown())?;
     let stored = app.register.find(id).await.map_err(|error| match error {
         FindError::Unknown { .. } => unknown(),
-        FindError::Store { .. } | FindError::Damaged { .. } => ApiError::of("schematic_unreadable", error),
+        FindError::Store { .. } | FindError::Shelf { .. } | FindError::Damaged { .. } => {
+            ApiError::of("schematic_unreadable", error)
+        }
     })?;
     Ok(([(header::CONTENT_TYPE, "application/yaml")], stored.canonical.clone()))
 }

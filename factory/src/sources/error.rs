@@ -57,6 +57,7 @@ impl SourcesError {
     pub(super) fn pull(repository: &Repository, source: Arc<PullError>) -> Self {
         let repository = repository.clone();
         match &*source {
+            error if error.is_left_out() => Self::Pull { repository, source },
             PullError::NoRepository { .. } | PullError::Denied { .. } => {
                 let name = repository.as_str();
                 Self::NoImage(name.strip_prefix("siderolabs/").unwrap_or(name).to_owned())
