@@ -19,6 +19,7 @@ use std::time::Duration;
 use builder::store::Blob;
 use builder::{BlobStore, RecordStore, VirtualImage};
 use bytes::Bytes;
+use extensions::PullError;
 use extensions::oci::{self, MANIFEST};
 use extensions::source;
 use futures::{StreamExt as _, stream};
@@ -27,7 +28,7 @@ use schematics::{Arch, AssetName, Boot, Digest, SchematicId, TalosVersion};
 
 use crate::available::Available;
 use crate::flights::Flights;
-use crate::images::{Health, Images, Wanted, repository_name};
+use crate::images::{Health, Images, Installer, OpenError, Wanted, repository_name};
 use crate::keys::KeySet;
 use crate::register::Stored;
 use entry::{Entries, What};
@@ -104,6 +105,22 @@ pub struct Installers {
     entries: Entries,
     known: Cache<Key, Arc<Published>>,
     fetches: Arc<Flights<Digest, (), source::PullError>>,
+}
+
+/// The installers that can be had: an architecture that a bundle leaves out is left out here too, while there is another.
+fn there(made: [Result<Installer, OpenError>; 2]) -> Result<Vec<Installer>, OpenError> {
+    let (mut there, mut left_out) = (Vec::new(), None);
+    for installer in made {
+        match installer {
+            Ok(installer) => there.push(installer),
+            Err(error) if PullError::left_out(&error).is_some() => left_out = left_out.or(Some(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    match left_out {
+        Some(error) if there.is_empty() => Err(error),
+        Some(_) | None => Ok(there),
+    }
 }
 
 impl Installers {
@@ -257,8 +274,8 @@ impl Installers {
         let InstallerRepository { name, stored, keys } = repository;
         let [amd64, arm64] = [Arch::Amd64, Arch::Arm64].map(|arch| AssetName::Installer(name.target(arch)));
         let installer = |asset| self.images.installer(Wanted { stored, version, asset, keys });
-        let (amd64, arm64) = tokio::try_join!(installer(&amd64), installer(&arm64))?;
-        let published = Published::new(vec![amd64, arm64]).map_err(InstallersError::document)?;
+        let (amd64, arm64) = tokio::join!(installer(&amd64), installer(&arm64));
+        let published = Published::new(there([amd64, arm64])?).map_err(InstallersError::document)?;
         // Remembered before anybody is told a digest.
         self.entries.put(repository, version, &published).await?;
         Ok(Arc::new(published))

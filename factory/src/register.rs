@@ -40,6 +40,15 @@ pub struct Stored {
     pub schematic: Schematic,
 }
 
+impl Stored {
+    /// The schematic of a stored text, if it is the one with this id.
+    fn read(id: SchematicId, text: Bytes) -> Option<Self> {
+        let canonical = String::from_utf8(text.into()).ok()?;
+        let schematic = Schematic::decode(&canonical).ok()?;
+        (SchematicId::of_canonical(&canonical) == id).then_some(Self { id, canonical, schematic })
+    }
+}
+
 /// Why a schematic was not registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
@@ -190,33 +199,31 @@ impl Register {
         }
         let read =
             self.records.get(KIND, id.digest()).await.map_err(|source| FindError::Store { id, source })?;
-        let text = match read {
-            Some(text) => text,
+        let stored = Arc::new(match read {
+            Some(text) => Stored::read(id, text).ok_or(FindError::Damaged { id })?,
             None => self.look_through(id).await?,
-        };
-        let canonical = String::from_utf8(text.into()).map_err(|_| FindError::Damaged { id })?;
-        let schematic = Schematic::decode(&canonical).map_err(|_| FindError::Damaged { id })?;
-        if SchematicId::of_canonical(&canonical) != id {
-            return Err(FindError::Damaged { id });
-        }
-        let stored = Arc::new(Stored { id, canonical, schematic });
+        });
         self.remember(Arc::clone(&stored)).await;
         Ok(stored)
     }
 
     /// Finds a schematic that is not in the records, and puts it there.
-    async fn look_through(&self, id: SchematicId) -> Result<Bytes, FindError> {
+    async fn look_through(&self, id: SchematicId) -> Result<Stored, FindError> {
         let mut silent = None;
         for shelf in self.shelves.iter() {
-            match shelf.get(id).await {
-                Ok(Some(text)) => {
-                    let kept = self.records.put(KIND, id.digest(), text.clone()).await;
-                    kept.map_err(|source| FindError::Store { id, source })?;
-                    return Ok(text);
+            let text = match shelf.get(id).await {
+                Ok(Some(text)) => text,
+                Ok(None) => continue,
+                Err(source) => {
+                    silent = Some(source);
+                    continue;
                 }
-                Ok(None) => {}
-                Err(source) => silent = Some(source),
-            }
+            };
+            // Others may keep anything there.
+            let Some(stored) = Stored::read(id, text.clone()) else { continue };
+            let kept = self.records.put(KIND, id.digest(), text).await;
+            kept.map_err(|source| FindError::Store { id, source })?;
+            return Ok(stored);
         }
         // It may be where nobody answers: that it is unknown is not known.
         Err(silent.map_or(FindError::Unknown { id }, |source| FindError::Shelf { id, source }))

@@ -7,11 +7,14 @@
 
 mod archives;
 mod boots;
+mod bundles;
 mod conformance;
 mod crowd;
 mod daemons;
 mod programs;
 mod pulled;
 mod pulls;
+mod registry;
+mod schematics_shared;
 mod site;
 mod upstream;

@@ -1,46 +1,23 @@
 //! The reference release in Debian's docker-registry, instead of a directory.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
 use fs_err as fs;
 use schematics::Arch;
 use serde_json::Value;
-use tempfile::TempDir;
 use tests::{Failure, or_skip, reference, tool};
 
 use crate::programs::{Client, Skopeo};
+use crate::registry::Registry;
 use crate::site::{Site, VERSION, text};
 
 /// A registry with the images of one version of the release.
 struct Upstream {
-    child: Child,
-    host: String,
+    registry: Registry,
     names: Vec<String>,
-    _dir: TempDir,
 }
 
 impl Upstream {
     fn start() -> Result<Self, Failure> {
         let layout = reference::layout()?;
-        let program = tool::find("docker-registry", "docker-registry")?;
-        let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let host = format!("127.0.0.1:{port}");
-        let config = format!(
-            "version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{host}'}}\n\
-             storage: {{filesystem: {{rootdirectory: '{}'}}}}\n",
-            text(&dir.path().join("data"))
-        );
-        fs::write(dir.path().join("registry.yml"), config).unwrap();
-        let child = Command::new(&program)
-            .args(["serve", &text(&dir.path().join("registry.yml"))])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(Failure::io("start", &program))?;
         let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
         let name = |entry: &Value| {
             entry["annotations"]["org.opencontainers.image.ref.name"].as_str().map(str::to_owned)
@@ -48,19 +25,18 @@ impl Upstream {
         let names = index["manifests"].as_array().unwrap().iter().filter_map(name);
         // Another version of Talos is of no use here.
         let names = names.filter(|name| !name.ends_with(":v1.12.0")).collect();
-        let upstream = Self { child, host, names, _dir: dir };
+        let upstream = Self { registry: Registry::open()?, names };
         upstream.fill(&text(&layout))?;
         Ok(upstream)
     }
 
+    fn host(&self) -> String {
+        self.registry.host.clone()
+    }
+
     fn fill(&self, layout: &str) -> Result<(), Failure> {
-        let begun = Instant::now();
-        while TcpStream::connect(&self.host).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "docker-registry did not start");
-            std::thread::sleep(Duration::from_millis(50));
-        }
         for name in &self.names {
-            let (from, to) = (format!("oci:{layout}:{name}"), format!("docker://{}/{name}", self.host));
+            let (from, to) = (format!("oci:{layout}:{name}"), format!("docker://{}/{name}", self.host()));
             let options = [
                 "--insecure-policy",
                 "copy",
@@ -75,18 +51,11 @@ impl Upstream {
     }
 }
 
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 #[test]
 fn installers_are_the_same_whatever_the_source() {
     let pulled = Upstream::start().and_then(|upstream| {
         let layout = Site::new()?;
-        let site = Site::on(&format!("registry:http://{}", upstream.host));
+        let site = Site::on(&format!("registry:http://{}", upstream.host()));
         assert_eq!(site.digest(&site.repository(), VERSION), layout.digest(&layout.repository(), VERSION));
         let image = format!("{}/{}:{VERSION}", site.host(), site.repository());
         for arch in Arch::ALL {
@@ -100,7 +69,7 @@ fn installers_are_the_same_whatever_the_source() {
 #[test]
 fn images_of_the_source_go_through_and_stay_when_it_is_gone() {
     let passed = Upstream::start().and_then(|upstream| {
-        let site = Site::on(&format!("registry:http://{}", upstream.host));
+        let site = Site::on(&format!("registry:http://{}", upstream.host()));
         let copy = |name: &str| {
             let from = format!("docker://{}/{name}", site.host());
             let to = format!("dir:{}", text(&crate::programs::fresh(&site.place("passed"))));
@@ -121,7 +90,7 @@ fn images_of_the_source_go_through_and_stay_when_it_is_gone() {
                 let image = format!("docker://{host}/{name}");
                 tool::run("skopeo", "skopeo", ["inspect", "--raw", "--tls-verify=false", &image])
             };
-            assert_eq!(raw(&site.host())?, raw(&upstream.host)?, "{repository} {tag}");
+            assert_eq!(raw(&site.host())?, raw(&upstream.host())?, "{repository} {tag}");
         }
         let (names, host) = (upstream.names.clone(), site.host());
         drop(upstream);

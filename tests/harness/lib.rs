@@ -3,6 +3,7 @@
 //! Nothing here runs a shell. External programs are run with a fixed argv; one that is missing is a
 //! [`Failure::Missing`], which [`or_skip`] turns into a skipped test.
 
+pub mod bundle;
 pub mod esp;
 pub mod event_log;
 pub mod failure;

@@ -217,7 +217,9 @@ fn is_distrust(error: &reqwest::Error) -> bool {
         if io.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
             return true;
         }
-        cause = error.source();
+        // What such an error is made of is not its source.
+        let inner = io.and_then(io::Error::get_ref).map(|inner| inner as &(dyn Error + 'static));
+        cause = inner.or_else(|| error.source());
     }
     false
 }

@@ -1,0 +1,37 @@
+//! Bundles, made as `factory bundle export` makes them.
+
+use std::path::Path;
+
+use extensions::bundle::write;
+use factory::app::App;
+use factory::bundle::{Order, collect};
+use factory::config;
+use tokio::runtime::Runtime;
+
+use crate::server::Anything;
+
+/// Exports a bundle of a source, and tells the names of what is in it.
+///
+/// # Errors
+/// When it cannot be had.
+pub fn export(source: &str, order: &Order, to: &Path) -> Result<Vec<String>, Anything> {
+    let data = tempfile::tempdir()?;
+    let data = data.path().display().to_string();
+    let config = config::of(&[("source", source), ("data", &data)])?;
+    Runtime::new()?.block_on(async {
+        let app = App::open(config).await?;
+        let bundle = collect(&app.available, order).await?;
+        write(&bundle, app.available.source(), to, &|_| ()).await?;
+        Ok(bundle.names().map(str::to_owned).collect())
+    })
+}
+
+/// An order for these versions and schematics.
+///
+/// # Errors
+/// When a version is none.
+pub fn order(versions: &[&str], schematics: &[&str]) -> Result<Order, Anything> {
+    let versions = versions.iter().map(|version| version.parse()).collect::<Result<_, _>>()?;
+    let schematics = schematics.iter().map(|text| text.as_bytes().to_vec()).collect();
+    Ok(Order { versions, schematics, arches: None, talosctl: false })
+}
