@@ -49,7 +49,7 @@ const fn list(name: &'static str, value: &'static str, default: &'static str, he
 }
 
 /// Every key there is.
-pub static KEYS: [Key; 29] = [
+pub static KEYS: &[Key] = &[
     key(
         "listen",
         "ADDR",
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn no_variable_is_one_that_kubernetes_sets_for_a_service_called_factory() {
-        for key in &KEYS {
+        for key in KEYS {
             let variable = key.variable();
             assert!(!variable.starts_with("FACTORY_PORT") && !variable.starts_with("FACTORY_SERVICE"));
         }

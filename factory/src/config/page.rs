@@ -7,7 +7,7 @@ use super::keys::{KEYS, Key, Shape};
 #[must_use]
 pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
-    for key in &KEYS {
+    for key in KEYS {
         page.push_str(&format!("\n## `{}`\n\n{}\n\n", key.name, key.help));
         let default =
             if key.default.is_empty() { String::new() } else { format!(", default `{}`", key.default) };
@@ -40,7 +40,7 @@ impl Config {
     #[must_use]
     pub fn show(&self) -> String {
         let mut page = String::new();
-        for key in &KEYS {
+        for key in KEYS {
             page.push_str(&match self.raw.get(key.name) {
                 Some(_) if key.secret => format!("# {}: (set)\n", key.name),
                 Some(given) => {

@@ -76,7 +76,7 @@ impl Raw {
 
     /// Adds the environment: the variables of the keys, whatever else is in it.
     pub fn add_environment(&mut self, read: impl Fn(&str) -> Option<String>) {
-        for key in &KEYS {
+        for key in KEYS {
             let variable = key.variable();
             if let Some(text) = read(&variable) {
                 self.set(key, split(key, &text), Origin::Variable(variable));
