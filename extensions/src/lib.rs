@@ -24,6 +24,7 @@ pub mod publish;
 pub mod pull;
 pub mod reference;
 pub mod releases;
+pub mod sbom;
 pub mod source;
 pub mod talosctl;
 mod turns;

@@ -140,6 +140,7 @@ impl App {
         let available = available(&config, kitchen)?;
         let settings = images::Settings {
             external_url: config.external_url.clone(),
+            registry: config.source.registry(),
             level: config.squashfs_level,
             builds: config.limits.builds,
             grub: config.grub.clone(),

@@ -5,6 +5,7 @@ pub mod available;
 pub mod cli;
 pub mod companions;
 pub mod config;
+pub mod documents;
 pub mod flights;
 pub mod http;
 pub mod images;
