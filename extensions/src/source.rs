@@ -1,6 +1,7 @@
 //! Where images come from.
 
 mod layout;
+mod pinned;
 mod registry;
 mod spec;
 mod verify;
@@ -19,6 +20,7 @@ use schematics::{Arch, Blame, Blamed, Digest};
 
 pub use layout::LayoutSource;
 pub(crate) use layout::{LAYOUT_VERSION, REF_NAME, read_index};
+pub use pinned::{PinnedSource, Pins};
 pub use registry::{Credentials, CredentialsError, RegistryOptions, RegistrySource};
 pub use spec::{SourceSpec, SpecError};
 pub(crate) use verify::{verified, within};
@@ -229,6 +231,26 @@ pub enum PullError {
         #[source]
         source: Box<HostileError>,
     },
+    /// A tag stands for another image than the one that is wanted.
+    #[error("{repository}:{tag} is {found} now, but {pinned} is wanted")]
+    Moved {
+        /// The repository.
+        repository: Repository,
+        /// The tag.
+        tag: String,
+        /// The image that is wanted.
+        pinned: Digest,
+        /// What the tag stands for.
+        found: Digest,
+    },
+    /// An image is none of those that are wanted.
+    #[error("{repository}:{tag} is none of the images that are pinned")]
+    NotPinned {
+        /// The repository.
+        repository: Repository,
+        /// The tag.
+        tag: String,
+    },
     /// Our own store failed.
     #[error("could not keep what was read from {repository}")]
     Store {
@@ -260,6 +282,8 @@ impl Blamed for PullError {
             | Self::Malformed { .. }
             | Self::MediaType { .. }
             | Self::NoPlatform { .. }
+            | Self::Moved { .. }
+            | Self::NotPinned { .. }
             | Self::Hostile { .. } => Blame::Upstream,
         }
     }

@@ -3,6 +3,7 @@
 mod component;
 mod documents;
 mod error;
+pub mod vex;
 
 use std::sync::Arc;
 

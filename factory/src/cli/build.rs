@@ -79,7 +79,7 @@ fn meter(len: u64) -> ProgressBar {
 }
 
 /// Writes the image to a file or standard output. A file appears under its name only when it is whole.
-async fn write(
+pub(super) async fn write(
     app: &App,
     image: &Image,
     output: &Path,
