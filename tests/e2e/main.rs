@@ -10,6 +10,7 @@
 mod client;
 mod companions;
 mod concurrency;
+mod contents;
 mod cors;
 mod errors;
 mod faults;
@@ -25,6 +26,7 @@ mod operations;
 mod overlays;
 mod pages;
 mod planted;
+mod rebuilds;
 mod schematics;
 mod secureboot;
 mod site;
