@@ -98,7 +98,7 @@ fn what_cannot_be_told_is_refused_as_upstream_does() {
     let id = &site.id;
     for (path, status) in [
         (format!("/spdx/{UNKNOWN}/v1.12.0/amd64"), 404),
-        (format!("/spdx/nothing/v1.12.0/amd64"), 404),
+        ("/spdx/nothing/v1.12.0/amd64".to_owned(), 404),
         (format!("/spdx/{id}/not-a-version/amd64"), 400),
         (format!("/spdx/{id}/v1.9.4/amd64"), 400),
         (format!("/spdx/{id}/v1.11.0-rc.0/amd64"), 400),

@@ -15,7 +15,7 @@ use tests::release;
 use tests::tool::GRUB_MODULES;
 use tokio::runtime::Runtime;
 
-use crate::site::FULL;
+use crate::site::{FULL, report};
 
 /// A release, and configurations of factories on it.
 struct Place {
@@ -150,6 +150,34 @@ fn a_tag_that_was_moved_is_noticed() {
     place.runtime.block_on(republish(&place.dir.path().join("source")));
     let error = chain(&place.again(&lock, &[]).unwrap_err());
     assert!(error.contains("siderolabs/imager:v1.12.0 is sha256:"), "{error}");
+}
+
+/// Prints how many faults a JSON document has under a schema.
+const CHECK: &str = "import jsonschema, json, sys
+jsonschema.Draft202012Validator.check_schema(json.load(open(sys.argv[1])))
+validator = jsonschema.Draft202012Validator(json.load(open(sys.argv[1])))
+print(sum(1 for _ in validator.iter_errors(json.load(open(sys.argv[2])))))";
+
+#[test]
+fn a_lock_is_of_its_published_shape() {
+    let place = Place::new();
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../factory/docs/lock.schema.json");
+    let faults = |text: &str| {
+        let file = place.dir.path().join("lock.json");
+        fs_err::write(&file, text).unwrap();
+        report("python3", "python3-jsonschema", &[&"-c", &CHECK, &schema, &file])
+    };
+    let keys = KeyFiles::generate().unwrap();
+    let file = keys.file().display().to_string();
+    for asset in ["v1.12.0/metal-amd64-secureboot.iso", "v1.9.4/installer-arm64.tar", "v1.3.7/kernel-amd64"] {
+        let (lock, _) = place.first(asset, &[("keys", &file)]);
+        let text = lock.to_json().unwrap();
+        let Some(found) = faults(&text) else { return };
+        assert_eq!(found, "0\n", "{asset}: {text}");
+        let broken =
+            text.replace("\"release\"", "\"something\"").replace("\"revision\": 1", "\"revision\": 0");
+        assert_eq!(faults(&broken).unwrap(), "2\n", "{asset}");
+    }
 }
 
 /// Publishes an empty image as the release of a version.
