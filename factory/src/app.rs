@@ -165,11 +165,13 @@ impl App {
         let (blobs, facts) = (Arc::clone(&store), Arc::clone(&records));
         let passes = config.limits.builds.get();
         let stored = (Arc::clone(&store), Arc::clone(&records));
+        let evidence = Evidence::new(images.clone(), config.source.registry());
+        let described = (images.clone(), evidence.clone());
         Ok(Self {
-            companions: Companions::new(images.clone(), stored, seal.clone(), passes),
+            companions: Companions::new(described, stored, seal.clone(), passes),
             seal,
             installers: Installers::new(images.clone(), available.clone(), blobs, facts),
-            evidence: Evidence::new(images.clone(), config.source.registry()),
+            evidence,
             sources: Sources::new(available.clone(), Arc::clone(&store), Arc::clone(&records)),
             images,
             available,

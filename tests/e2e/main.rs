@@ -7,6 +7,7 @@
     reason = "in a test, what is not there is a failure"
 )]
 
+mod attestations;
 mod client;
 mod companions;
 mod concurrency;
