@@ -145,7 +145,8 @@ impl Companions {
             Companion::Provenance => self.provenance(subject).await,
             Companion::Contents(form) => {
                 let content = self.contents.of(subject.image).await?.sha256;
-                Ok(self.evidence.contents_of(subject.wanted, content, form).await?)
+                let name = subject.wanted.asset.to_string();
+                Ok(self.evidence.contents_of(subject.wanted, (&name, content), form).await?)
             }
         }
     }

@@ -114,21 +114,21 @@ impl Evidence {
         self.remembered(key, form, write).await
     }
 
-    /// What is inside an asset, whose bytes have the digest `content`.
+    /// What is inside an asset, or the image that an asset is the archive of, by its name and digest.
     ///
     /// # Errors
     /// When an input cannot be had, or what it says about itself cannot be used.
     pub async fn contents_of(
         &self,
         wanted: Wanted<'_>,
-        content: Digest,
+        subject: (&str, Digest),
         form: Form,
     ) -> Result<Bytes, EvidenceError> {
         let mut key = CanonicalWriter::new("factory contents of 1");
-        let Wanted { stored, version, asset, .. } = wanted;
-        key.digests(&[stored.id.digest(), content]).text(&version.to_string()).text(&asset.to_string());
+        let (Wanted { stored, version, .. }, (name, content)) = (wanted, subject);
+        key.digests(&[stored.id.digest(), content]).text(&version.to_string()).text(name);
         let write = async {
-            let inventory = self.images.contents_of(wanted, content).await?;
+            let inventory = self.images.contents_of(wanted, subject).await?;
             told(form, &inventory)
         };
         self.remembered(key, form, write).await

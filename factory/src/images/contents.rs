@@ -7,7 +7,7 @@ use builder::recipe::installer::is_unified;
 use extensions::artifacts::Artifacts;
 use extensions::layer_set::LayerRequest;
 use extensions::sbom::SbomFile;
-use schematics::{Arch, AssetName, Blame, Boot, Digest, Platform, TalosVersion, Target};
+use schematics::{Arch, AssetName, Boot, Digest, Platform, TalosVersion, Target};
 
 use super::error::OpenError;
 use super::plan::Planned;
@@ -36,11 +36,15 @@ impl Images {
         self.inventory(&request, (stored, None), None, Share::ALL).await
     }
 
-    /// What is inside an asset, whose bytes have this digest.
+    /// What is inside an asset, or the image that an asset is the archive of, by its name and digest.
     ///
     /// # Errors
     /// When an input cannot be had, or what it says about itself cannot be read.
-    pub async fn contents_of(&self, wanted: Wanted<'_>, digest: Digest) -> Result<Inventory, OpenError> {
+    pub async fn contents_of(
+        &self,
+        wanted: Wanted<'_>,
+        (name, digest): (&str, Digest),
+    ) -> Result<Inventory, OpenError> {
         let Wanted { stored, version, asset, keys } = wanted;
         let request = Request::new(asset, version, &stored.schematic)?;
         if request.measurements.is_some() {
@@ -48,7 +52,7 @@ impl Images {
             return Err(OpenError::Schematic(text.to_owned()));
         }
         let share = Share::of(&request);
-        self.inventory(&request, (stored, keys), Some((asset.to_string(), digest)), share).await
+        self.inventory(&request, (stored, keys), Some((name.to_owned(), digest)), share).await
     }
 
     async fn inventory(
@@ -104,7 +108,7 @@ impl Images {
         let files = wanted.into_iter().filter_map(file).chain(grub).collect();
         let documents = if share.initramfs {
             let told = self.available.release_documents(initramfs).await;
-            read(told.map_err(|error| OpenError::input("what the release says is inside", error))?)?
+            read(told.map_err(|error| OpenError::input("what the release says is inside", error))?)
         } else {
             Vec::new()
         };
@@ -131,15 +135,13 @@ impl Images {
         let told = self.available.told_extensions(&layers).await;
         let told = told.map_err(|error| OpenError::input("system extensions", error))?;
         let images = self.extension_images(planned, request.version).await?;
-        let contents = told.into_iter().zip(images).map(|(told, image)| {
-            Ok(ExtensionContents {
-                manifest: told.cooked.layer.manifest.clone(),
-                image,
-                layer: told.cooked.layer.squashfs.digest,
-                documents: read(told.documents)?,
-            })
+        let contents = told.into_iter().zip(images).map(|(told, image)| ExtensionContents {
+            manifest: told.cooked.layer.manifest.clone(),
+            image,
+            layer: told.cooked.layer.squashfs.digest,
+            documents: read(told.documents),
         });
-        contents.collect()
+        Ok(contents.collect())
     }
 }
 
@@ -172,15 +174,11 @@ impl Share {
     }
 }
 
-/// The documents as JSON; which one cannot be read is told.
-fn read(files: Vec<SbomFile>) -> Result<Vec<SourceDocument>, OpenError> {
-    let read = files.into_iter().map(|file| match serde_json::from_slice(&file.content) {
-        Ok(content) => Ok(SourceDocument { name: file.name, content }),
-        Err(error) => Err(OpenError::Input {
-            blame: Blame::Upstream,
-            public: format!("failed to get what is inside: `{}` is no JSON", file.name),
-            source: Arc::new(error),
-        }),
-    });
-    read.collect()
+/// The documents as JSON. What is none is no document of any version either, which is told when they are merged.
+fn read(files: Vec<SbomFile>) -> Vec<SourceDocument> {
+    let read = |file: SbomFile| SourceDocument {
+        name: file.name,
+        content: serde_json::from_slice(&file.content).unwrap_or_default(),
+    };
+    files.into_iter().map(read).collect()
 }
