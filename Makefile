@@ -38,6 +38,7 @@ setup-test:
 	@tests/tools/tpm-tools.sh target/tools
 	@tests/tools/signers.sh target/tools
 	@tests/tools/go.sh target/tools
+	@tests/tools/documents.sh target/tools
 
 build: setup
 	cargo build --release --locked

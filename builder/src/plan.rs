@@ -166,6 +166,12 @@ impl Kind {
             Self::InstallerArchive => "installer-archive",
         }
     }
+
+    /// The revision of its recipe: the same inputs make other bytes under another one.
+    #[must_use]
+    pub const fn revision(self) -> u32 {
+        revision::of(self)
+    }
 }
 
 impl Plan {

@@ -150,6 +150,20 @@ pub async fn layer_set(
     put_together(kitchen, &stack, &extensions, request.version).await
 }
 
+/// The schematic's extensions as they were cooked, in its order.
+///
+/// # Errors
+/// As [`layer_set`].
+pub async fn cooked(
+    kitchen: &Kitchen,
+    source: &dyn ImageSource,
+    limits: &Limits,
+    request: &LayerRequest<'_>,
+) -> Result<Vec<Arc<CookedExtension>>, LayersError> {
+    let named = official(kitchen, source, limits, request).await?;
+    Ok(named.into_iter().filter_map(|named| named.extension).collect())
+}
+
 /// The schematic's extensions, cooked side by side, in its order.
 async fn official(
     kitchen: &Kitchen,

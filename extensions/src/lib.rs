@@ -25,6 +25,7 @@ pub mod publish;
 pub mod pull;
 pub mod reference;
 pub mod releases;
+pub mod sbom;
 pub mod schematic_image;
 pub mod source;
 pub mod talosctl;

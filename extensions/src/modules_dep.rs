@@ -111,7 +111,7 @@ fn manifest(kernel: &str) -> ExtensionManifest {
 }
 
 /// The root file system of a release as a blob of its own.
-async fn rootfs(kitchen: &Kitchen, initramfs: Blob) -> Result<Blob, ModulesError> {
+pub(crate) async fn rootfs(kitchen: &Kitchen, initramfs: Blob) -> Result<Blob, ModulesError> {
     if let Some(known) = kitchen.recall(ROOTFS, initramfs.digest).await? {
         return Ok(known);
     }

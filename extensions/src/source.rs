@@ -1,6 +1,7 @@
 //! Where images come from.
 
 mod layout;
+mod pinned;
 mod place;
 mod registry;
 mod spec;
@@ -20,6 +21,7 @@ use schematics::{Arch, Blame, Blamed, Digest};
 
 pub use layout::LayoutSource;
 pub(crate) use layout::{INDEX_FILE, LAYOUT_FILE, LAYOUT_VERSION, REF_NAME, read_index};
+pub use pinned::{Moved, PinnedSource, Pins};
 pub use place::Place;
 pub use registry::{
     Authorities, AuthoritiesError, Credentials, CredentialsError, RegistryOptions, RegistrySource,
@@ -249,6 +251,17 @@ pub enum PullError {
         #[source]
         source: Box<HostileError>,
     },
+    /// A tag stands for another image than the one that is wanted.
+    #[error(transparent)]
+    Moved(Box<Moved>),
+    /// An image is none of those that are wanted.
+    #[error("{repository}:{tag} is none of the images that are pinned")]
+    NotPinned {
+        /// The repository.
+        repository: Repository,
+        /// The tag.
+        tag: String,
+    },
     /// Our own store failed.
     #[error("could not keep what was read from {repository}")]
     Store {
@@ -282,6 +295,8 @@ impl Blamed for PullError {
             | Self::Malformed { .. }
             | Self::MediaType { .. }
             | Self::NoPlatform { .. }
+            | Self::Moved(_)
+            | Self::NotPinned { .. }
             | Self::Hostile { .. } => Blame::Upstream,
         }
     }

@@ -10,7 +10,8 @@ use builder::store::{DirRecords, DirStore};
 use builder::{BlobStore, RecordStore};
 use extensions::reference::NameError;
 use extensions::releases::VersionRules;
-use extensions::{CookOptions, Kitchen, Limits, PullError, SourceSpec};
+use extensions::source::{PinnedSource, Pins};
+use extensions::{CookOptions, ImageSource, Kitchen, Limits, PullError, SourceSpec};
 use fs_err as fs;
 use signing::KeyAlgorithm;
 use tokio::sync::Semaphore;
@@ -19,6 +20,7 @@ use crate::available::{Available, Components};
 use crate::bundle;
 use crate::companions::Companions;
 use crate::config::Config;
+use crate::evidence::Evidence;
 use crate::images::{self, Images};
 use crate::installers::Installers;
 use crate::keys::{OpenKeySets, OpenKeysError};
@@ -48,6 +50,8 @@ pub struct App {
     pub available: Available,
     /// Images.
     pub images: Images,
+    /// Documents about them.
+    pub evidence: Evidence,
     /// Installer images.
     pub installers: Installers,
     /// What goes beside images.
@@ -125,6 +129,18 @@ impl App {
     /// # Errors
     /// When the directory, the source or a key cannot be used.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
+        Self::open_on(config, None).await
+    }
+
+    /// The same with a source that hands out the pinned images alone.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn open_pinned(config: Config, pins: Pins) -> Result<Self, OpenError> {
+        Self::open_on(config, Some(pins)).await
+    }
+
+    async fn open_on(config: Config, pins: Option<Pins>) -> Result<Self, OpenError> {
         let keys = config.keys.open().await?;
         let plain: Arc<dyn RecordStore> = Arc::new(DirRecords::open(&config.data).map_err(OpenError::Data)?);
         let records = signed(&config, &plain)?;
@@ -140,10 +156,11 @@ impl App {
             work,
         };
         let kitchen = Kitchen::new(Arc::clone(&store), Arc::clone(&records), options);
-        let available = available(&config, kitchen)?;
+        let available = available(&config, kitchen, pins)?;
         let shelves = shelves(&config, &available)?;
         let settings = images::Settings {
             external_url: config.external_url.clone(),
+            registry: config.source.registry(),
             level: config.squashfs_level,
             builds: config.limits.builds,
             grub: config.grub.clone(),
@@ -153,10 +170,13 @@ impl App {
         let (blobs, facts) = (Arc::clone(&store), Arc::clone(&records));
         let passes = config.limits.builds.get();
         let stored = (Arc::clone(&store), Arc::clone(&records));
+        let evidence = Evidence::new(images.clone(), config.source.registry());
+        let described = (images.clone(), evidence.clone());
         Ok(Self {
-            companions: Companions::new(images.clone(), stored, seal.clone(), passes),
+            companions: Companions::new(described, stored, seal.clone(), passes),
             seal,
             installers: Installers::new(images.clone(), available.clone(), blobs, facts),
+            evidence,
             sources: Sources::new(available.clone(), Arc::clone(&store), Arc::clone(&records)),
             images,
             available,
@@ -193,11 +213,19 @@ fn seal(config: &Config) -> Result<Seal, OwnKeyError> {
 ///
 /// # Errors
 /// When the source cannot be used.
-pub(crate) fn available(config: &Config, kitchen: Kitchen) -> Result<Available, OpenError> {
+pub(crate) fn available(
+    config: &Config,
+    kitchen: Kitchen,
+    pins: Option<Pins>,
+) -> Result<Available, OpenError> {
     let opened = config.source.open(config.registries());
     let source = opened
         .map_err(|source| OpenError::Source { spec: config.source.clone(), source: Box::new(source) })?;
-    let source = Arc::new(MeteredSource(source));
+    let source: Arc<dyn ImageSource> = Arc::new(MeteredSource(source));
+    let source = match pins {
+        Some(pins) => Arc::new(PinnedSource::new(source, pins)),
+        None => source,
+    };
     let downloads = Arc::new(Semaphore::new(config.limits.fetches.get()));
     let limits = Limits { downloads, ..Limits::default() };
     let rules = VersionRules { minimum: config.min_version.clone(), broken: config.broken_versions.clone() };

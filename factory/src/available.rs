@@ -1,7 +1,10 @@
 //! Use case: what there is to build from. Versions, their extensions, overlays, files and programs.
 
+mod component;
+mod documents;
 mod error;
 mod release;
+pub mod vex;
 
 use std::sync::Arc;
 
@@ -21,6 +24,7 @@ use moka::future::Cache;
 use schematics::schematic::Overlay;
 use schematics::{Arch, Digest, Feature, TalosVersion};
 
+pub use component::Component;
 pub use error::Unavailable;
 use error::Unresolved;
 pub use release::ReleaseImages;
@@ -194,13 +198,12 @@ impl Available {
         talosctl(kitchen, source.as_ref(), limits, &image).await.map_err(Unavailable::new)
     }
 
-    /// The digest of the release image of a version.
+    /// The release image of a version, by digest.
     ///
     /// # Errors
     /// When the version is not offered, or the source does not answer.
     pub async fn release(&self, version: &TalosVersion) -> Result<ImageRef, Unavailable> {
-        self.require(version).await?;
-        self.image(&self.shared.components.imager, version).await
+        self.component(Component::Imager, version).await
     }
 
     /// Kernel, initramfs and EFI programs of a version, as blobs of the store.
@@ -219,10 +222,7 @@ impl Available {
     /// # Errors
     /// When the version is not offered, or the source does not answer.
     pub async fn installer(&self, version: &TalosVersion) -> Result<ImageRef, Unavailable> {
-        self.require(version).await?;
-        let Components { installer_base, installer, .. } = &self.shared.components;
-        let unified = version.supports(Feature::UnifiedInstaller);
-        self.image(if unified { installer_base } else { installer }, version).await
+        self.component(Component::installer(version), version).await
     }
 
     /// The base installer of a version, its layers as blobs of the store.

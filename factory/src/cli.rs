@@ -6,6 +6,7 @@ mod doctor;
 mod id;
 mod inspect;
 mod keys;
+mod rebuild;
 mod release;
 mod serve;
 
@@ -42,6 +43,8 @@ enum Command {
     Serve(Settings),
     /// Build one asset without a server, and write it to a file.
     Build(Box<build::Arguments>),
+    /// Make an asset again from its lock, and say whether it is the same.
+    Rebuild(Box<rebuild::Arguments>),
     /// Print the id of a schematic.
     Id {
         /// The file with the schematic; standard input when not given.
@@ -154,6 +157,7 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(settings) => serve::run(settings.load()?),
         Command::Build(arguments) => build::run(*arguments),
+        Command::Rebuild(arguments) => rebuild::run(*arguments),
         Command::Id { file } => id::run(file.as_deref()),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Release(arguments) => release::run(*arguments),

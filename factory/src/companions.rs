@@ -2,6 +2,7 @@
 //!
 //! To add one: a variant of [`Companion`] with its row, an arm in [`Companions::open`], and a file below this one.
 
+mod attestation;
 mod contents;
 mod error;
 mod signature;
@@ -13,6 +14,7 @@ use builder::{BlobStore, RecordStore};
 use bytes::Bytes;
 use signing::bundle;
 
+use crate::evidence::{Evidence, Form};
 use crate::images::{Image, Images, Wanted};
 use crate::seal::Seal;
 use contents::Contents;
@@ -27,6 +29,12 @@ pub enum Companion {
     Checksum(Checksum),
     /// A Sigstore bundle with our signature over the asset.
     Sigstore,
+    /// Everything the asset is made of.
+    Lock,
+    /// How it was made, signed.
+    Provenance,
+    /// What is inside.
+    Contents(Form),
 }
 
 /// A checksum.
@@ -42,8 +50,15 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Companion {
     /// All of them.
-    pub const ALL: [Self; 3] =
-        [Self::Checksum(Checksum::Sha256), Self::Checksum(Checksum::Sha512), Self::Sigstore];
+    pub const ALL: [Self; 7] = [
+        Self::Checksum(Checksum::Sha256),
+        Self::Checksum(Checksum::Sha512),
+        Self::Sigstore,
+        Self::Lock,
+        Self::Provenance,
+        Self::Contents(Form::Spdx),
+        Self::Contents(Form::CycloneDx),
+    ];
 
     /// What follows the name of the asset. None ends with another.
     #[must_use]
@@ -52,6 +67,10 @@ impl Companion {
             Self::Checksum(Checksum::Sha256) => ".sha256",
             Self::Checksum(Checksum::Sha512) => ".sha512",
             Self::Sigstore => ".sigstore.json",
+            Self::Lock => ".lock.json",
+            Self::Provenance => ".provenance.json",
+            Self::Contents(Form::Spdx) => ".spdx.json",
+            Self::Contents(Form::CycloneDx) => ".cdx.json",
         }
     }
 
@@ -60,7 +79,9 @@ impl Companion {
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Checksum(_) => TEXT,
-            Self::Sigstore => bundle::MEDIA_TYPE,
+            Self::Sigstore | Self::Provenance => bundle::MEDIA_TYPE,
+            Self::Lock => "application/json",
+            Self::Contents(form) => form.media_type(),
         }
     }
 
@@ -89,6 +110,7 @@ pub struct Subject<'a> {
 #[derive(Debug, Clone)]
 pub struct Companions {
     images: Images,
+    evidence: Evidence,
     contents: Contents,
     signatures: Signatures,
 }
@@ -98,14 +120,14 @@ impl Companions {
     /// as `passes` are read for that at a time.
     #[must_use]
     pub fn new(
-        images: Images,
+        (images, evidence): (Images, Evidence),
         (store, records): (Arc<dyn BlobStore>, Arc<dyn RecordStore>),
         key: Seal,
         passes: usize,
     ) -> Self {
         let contents = Contents::new(Arc::clone(&store), Arc::clone(&records), passes);
         let signatures = Signatures::new(contents.clone(), (store, records), key);
-        Self { images, contents, signatures }
+        Self { images, evidence, contents, signatures }
     }
 
     /// The companion of an asset.
@@ -119,6 +141,13 @@ impl Companions {
                 Ok(checksum.line(&digests, subject.name).into())
             }
             Companion::Sigstore => self.signatures.bundle(subject.image).await,
+            Companion::Lock => Ok(self.evidence.lock(subject.wanted).await?.to_json()?.into()),
+            Companion::Provenance => self.provenance(subject).await,
+            Companion::Contents(form) => {
+                let content = self.contents.of(subject.image).await?.sha256;
+                let name = subject.wanted.asset.to_string();
+                Ok(self.evidence.contents_of(subject.wanted, (&name, content), form).await?)
+            }
         }
     }
 

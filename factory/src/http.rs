@@ -4,6 +4,7 @@ mod body;
 mod cors;
 mod disposition;
 mod error;
+mod evidence;
 mod health;
 mod images;
 mod json;
@@ -49,6 +50,9 @@ fn routes() -> Router<App> {
         .route("/version/{version}/overlays/official", get(versions::overlays))
         .route("/talosctl/{version}", get(talosctl::list))
         .route("/talosctl/{version}/{path}", get(talosctl::program))
+        // What is inside.
+        .route("/spdx/{schematic}/{version}/{arch}", get(evidence::spdx))
+        .route("/vex/{version}/vex.json", get(evidence::vex))
         // Container clients.
         .route("/v2", get(registry::base))
         .route("/v2/{*path}", get(registry::resource))

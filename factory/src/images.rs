@@ -1,10 +1,12 @@
 //! Use case: open an image. A name becomes a plan, and a plan an image that can be read.
 
 mod assemble;
+mod contents;
 mod error;
 mod grub;
 mod index;
 mod installer;
+mod lock;
 mod measurements;
 mod plan;
 mod request;
@@ -46,6 +48,8 @@ const CHECKED_AFTER: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// How machines reach the factory; part of every customised image.
     pub external_url: String,
+    /// The registry that images of the source come from, when it is one; documents name it.
+    pub registry: Option<String>,
     /// The compression level of layers.
     pub level: i32,
     /// How many images are assembled at a time.

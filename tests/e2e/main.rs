@@ -7,10 +7,12 @@
     reason = "in a test, what is not there is a failure"
 )]
 
+mod attestations;
 mod bundles;
 mod client;
 mod companions;
 mod concurrency;
+mod contents;
 mod cors;
 mod errors;
 mod faults;
@@ -26,6 +28,7 @@ mod operations;
 mod overlays;
 mod pages;
 mod planted;
+mod rebuilds;
 mod schematics;
 mod secureboot;
 mod site;

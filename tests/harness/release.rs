@@ -5,6 +5,7 @@ mod extension;
 mod initramfs;
 mod installer;
 mod program;
+mod sbom;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -75,6 +76,12 @@ pub const PROGRAMS: [&str; 9] = [
     "talosctl-windows-arm64.exe",
 ];
 
+/// Versions that say what is inside, as their extensions do.
+pub const WITH_SBOM: [&str; 2] = ["v1.12.0", "v1.14.0-alpha.1"];
+
+/// The version that has a VEX document.
+pub const VEX_VERSION: &str = "v1.13.0";
+
 /// Versions that have `talosctl`.
 const WITH_PROGRAMS: [&str; 4] = ["v1.11.0", "v1.12.0", "v1.13.0", "v1.13.1"];
 
@@ -96,12 +103,25 @@ struct Era {
     zstd: bool,
     /// `/usr/lib` instead of `/lib`.
     usr: bool,
+    /// Documents of what is inside.
+    sbom: bool,
 }
 
 impl Era {
     fn of(version: &TalosVersion) -> Self {
         let has = |feature| version.supports(feature);
-        Self { efi: has(Feature::Uki), zstd: has(Feature::Zstd), usr: has(Feature::UsrMerge) }
+        Self {
+            efi: has(Feature::Uki),
+            zstd: has(Feature::Zstd),
+            usr: has(Feature::UsrMerge),
+            sbom: WITH_SBOM.contains(&version.to_string().as_str()),
+        }
+    }
+
+    /// The tag of its extensions.
+    fn tag(self) -> String {
+        let told = if self.sbom { "-told" } else { "" };
+        format!("{}-{}{told}", self.lib().replace('/', "-"), u8::from(self.zstd))
     }
 
     /// The directory of modules and firmware.
@@ -183,6 +203,8 @@ pub async fn write_ordered(dir: &Path, order: Order) -> Result<(), Anything> {
             }
         }
     }
+    let vex = release.image(&[("vex.json".to_owned(), sbom::vex(VEX_VERSION))]).await?;
+    release.publish("siderolabs/vex", VEX_VERSION, &vex).await?;
     for version in WITH_PROGRAMS {
         release.publish("siderolabs/talosctl-all", version, &talosctl).await?;
     }
@@ -237,8 +259,7 @@ impl Writer {
         let mut listed = Vec::new();
         for name in EXTENSIONS {
             let image = self.extension(name, era).await?;
-            self.publish(name, &format!("{}-{}", era.lib().replace('/', "-"), u8::from(era.zstd)), &image)
-                .await?;
+            self.publish(name, &era.tag(), &image).await?;
             listed.push((name, image.digest));
         }
         if order == Order::Reversed {

@@ -33,6 +33,8 @@ make_rootfs() {
     install -m 0644 "$here/guest/$part" "$root/usr/lib/reference/$part"
   done
   printf 'NAME="Reference"\nID=reference\nVERSION_ID=%s\nARCHITECTURE=%s\nPRETTY_NAME="Reference (%s)"\n' "$1" "$2" "$1" > "$root/etc/os-release"
+  mkdir -p "$root/usr/share/spdx"
+  sbom reference "$1" "linux-$kver=$kver" busybox-static=debian > "$root/usr/share/spdx/reference.spdx.json"
   : > "$root/etc/extensions.yaml" # a place to bind the list of layers to
   pack_squashfs "$root" "$3"
 }

@@ -33,7 +33,7 @@ make_extensions() {
   microcode_extension "$1" intel-ucode intel-microcode '06-0[0-9a-f]-*'
 }
 
-# A program (its mode must survive), a data file and a symbolic link.
+# A program (its mode must survive), a data file, a symbolic link, and a document of what is inside.
 plain_extension() {
   begin_extension hello "$1" 1.0.0 "Plain files below /usr/local."
   mkdir -p "$tree/usr/local/bin" "$tree/usr/local/share/hello"
@@ -41,6 +41,8 @@ plain_extension() {
   chmod 0755 "$tree/usr/local/bin/hello"
   echo "hello from the plain extension" > "$tree/usr/local/share/hello/greeting"
   ln -s greeting "$tree/usr/local/share/hello/link"
+  mkdir -p "$tree/usr/local/share/spdx"
+  sbom hello 1.0.0 greeting=1.0.0 > "$tree/usr/local/share/spdx/hello.spdx.json"
 }
 
 # Brings one path of `hello` again: the later layer wins.

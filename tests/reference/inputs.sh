@@ -25,6 +25,7 @@ die() { echo "reference: $*" >&2; exit 1; }
 
 . "$here/tools.sh"
 . "$here/packages.sh"
+. "$here/sbom.sh"
 . "$here/kernel.sh"
 . "$here/base.sh"
 . "$here/extensions.sh"

@@ -69,6 +69,16 @@ fn is_loopback(host: &str) -> bool {
 }
 
 impl SourceSpec {
+    /// The registry, with the namespace in front of every repository; `None` for a directory.
+    #[must_use]
+    pub fn registry(&self) -> Option<String> {
+        match self {
+            Self::Layout(_) => None,
+            Self::Registry { host, namespace: None, .. } => Some(host.clone()),
+            Self::Registry { host, namespace: Some(namespace), .. } => Some(format!("{host}/{namespace}")),
+        }
+    }
+
     /// Opens the source. A registry is not connected to yet.
     ///
     /// # Errors

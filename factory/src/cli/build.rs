@@ -80,7 +80,7 @@ pub(super) fn meter(len: u64) -> ProgressBar {
 }
 
 /// Writes the image to a file or standard output. A file appears under its name only when it is whole.
-async fn write(
+pub(super) async fn write(
     app: &App,
     image: &Image,
     output: &Path,

@@ -7,6 +7,7 @@ use builder::store::RecordError;
 use schematics::{Blame, Blamed};
 use signing::KeyError;
 
+use crate::evidence::EvidenceError;
 use crate::images::OpenError;
 
 /// Why what goes beside an asset cannot be had. Shared by those who waited for it.
@@ -15,6 +16,9 @@ pub enum CompanionError {
     /// An asset cannot be made.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is no document about an asset.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// The asset could not be read.
     #[error("could not read the asset")]
     Read(#[source] Arc<StoreError>),
@@ -60,6 +64,7 @@ impl Blamed for CompanionError {
     fn blame(&self) -> Blame {
         match self {
             Self::Open(error) => error.blame(),
+            Self::Evidence(error) => error.blame(),
             Self::Read(error) => error.blame(),
             Self::Record(error) => error.blame(),
             Self::Sign(error) => error.blame(),

@@ -14,6 +14,7 @@ use futures::TryStreamExt as _;
 use schematics::Digest;
 use signing::SigningKey;
 use signing::bundle::Bundle;
+use signing::in_toto::{self, Statement};
 use tokio::runtime::Handle;
 use tokio::task;
 
@@ -59,6 +60,12 @@ impl Signatures {
     pub(super) fn of_text(&self, text: &[u8]) -> Result<Bytes, CompanionError> {
         let signature = self.key.sign(text)?;
         Ok(Bundle::of_file(self.key.public_key(), Digest::of(text), signature).encode()?.into())
+    }
+
+    /// The bundle of a claim.
+    pub(super) fn of_statement(&self, statement: &Statement) -> Result<Bytes, CompanionError> {
+        let bundle = Bundle::of_text(&self.key, in_toto::PAYLOAD_TYPE, statement.encode()?)?;
+        Ok(bundle.encode()?.into())
     }
 
     /// The signature of a key that signs the bytes and no digest of them: made by reading them, once, and remembered.

@@ -77,7 +77,11 @@ impl Request<'_> {
         let text = self.app.companions.open(companion, subject).await.map_err(failed)?;
         let lifetime = match (companion, asset.target().boot) {
             (Companion::Checksum(_), Boot::Plain) => Lifetime::Fixed,
-            (Companion::Checksum(_), Boot::Secure) | (Companion::Sigstore, _) => Lifetime::Signed,
+            (Companion::Checksum(_), Boot::Secure) | (Companion::Sigstore | Companion::Provenance, _) => {
+                Lifetime::Signed
+            }
+            // A later factory may have more to tell.
+            (Companion::Lock | Companion::Contents(_), _) => Lifetime::Named,
         };
         Ok(self.text(text, companion.media_type(), lifetime))
     }

@@ -85,7 +85,7 @@ impl Images {
         }
     }
 
-    async fn artifacts(&self, plan: &Plan) -> Result<Artifacts, OpenError> {
+    pub(super) async fn artifacts(&self, plan: &Plan) -> Result<Artifacts, OpenError> {
         let artifacts = self.available.artifacts(&plan.version, plan.arch).await;
         artifacts.map_err(|error| OpenError::input("kernel", error))
     }

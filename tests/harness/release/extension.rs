@@ -3,7 +3,7 @@
 use schematics::Arch;
 use tar::{Builder, EntryType, Header};
 
-use super::{Era, KERNEL_RELEASE, elf};
+use super::{Era, KERNEL_RELEASE, elf, sbom};
 use crate::server::Anything;
 
 /// The program of `gvisor`, with a label.
@@ -41,15 +41,7 @@ fn manifest(short: &str) -> String {
 fn files(short: &str, era: Era, arch: Arch) -> Vec<Entry> {
     let lib = era.lib();
     match short {
-        "gvisor" => vec![
-            (
-                RUNSC.to_owned(),
-                0o755,
-                Some(GVISOR_LABEL),
-                format!("runsc for {arch} ").repeat(9000).into_bytes(),
-            ),
-            (SETTINGS.to_owned(), 0o600, None, b"[runsc]\n".to_vec()),
-        ],
+        "gvisor" => gvisor(era, arch),
         "amd-ucode" => {
             let path = format!("{lib}/firmware/amd-ucode/microcode_amd_fam19h.bin");
             vec![(path, 0o644, None, MICROCODE.to_vec())]
@@ -59,6 +51,19 @@ fn files(short: &str, era: Era, arch: Arch) -> Vec<Entry> {
             vec![(path, 0o644, None, elf::module(&["license=MIT", "alias=pci:v000010DEd*"]))]
         }
     }
+}
+
+fn gvisor(era: Era, arch: Arch) -> Vec<Entry> {
+    let program = format!("runsc for {arch} ").repeat(9000).into_bytes();
+    let mut files = vec![
+        (RUNSC.to_owned(), 0o755, Some(GVISOR_LABEL), program),
+        (SETTINGS.to_owned(), 0o600, None, b"[runsc]\n".to_vec()),
+    ];
+    if era.sbom {
+        let told = sbom::document("gvisor", &["golang.org/x/sys"]);
+        files.push(("usr/local/share/spdx/gvisor.spdx.json".to_owned(), 0o644, None, told));
+    }
+    files
 }
 
 fn append(archive: &mut Builder<Vec<u8>>, (path, mode, label, content): &Entry) -> Result<(), Anything> {

@@ -9,7 +9,7 @@ use builder::tree::Tree;
 use builder::{BlobStore, BlobStoreExt as _, VirtualImage};
 use schematics::Arch;
 
-use super::{Era, elf};
+use super::{Era, elf, sbom};
 use crate::server::Anything;
 
 /// The release of the kernel, the name of its module directory.
@@ -42,6 +42,10 @@ async fn rootfs(era: Era, arch: Arch, store: &Arc<dyn BlobStore>) -> Result<Blob
     add(&format!("{modules}/modules.order"), b"kernel/base.ko\n".to_vec())?;
     add(&format!("{modules}/modules.builtin"), Vec::new())?;
     add(&format!("{modules}/modules.builtin.modinfo"), Vec::new())?;
+    if era.sbom {
+        add("usr/share/spdx/talos.spdx.json", sbom::document("talos", &["containerd", "linux"]))?;
+        add("usr/share/spdx/README", b"not a document".to_vec())?;
+    }
     let codec = if era.zstd { Codec::Zstd { level: 3 } } else { Codec::Xz };
     Ok(squashfs::cook(&tree, Options { codec, ..Options::default() }, store, store).await?)
 }

@@ -67,7 +67,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     let kitchen = Kitchen::new(Arc::new(MemoryStore::default()), Arc::new(MemoryRecords::default()), options);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let available = app::available(&config, kitchen)?;
+        let available = app::available(&config, kitchen, None)?;
         let bar = spinner("looking for what is needed".to_owned());
         let bundle = collect(&available, &order).await;
         bar.finish_and_clear();
