@@ -1,5 +1,7 @@
 //! Manifests, indexes and configurations of images: OCI image specification 1.1 and Docker's image manifest 2.2.
 
+pub mod artifact;
+
 use std::collections::BTreeMap;
 
 use builder::store::Blob;

@@ -22,7 +22,7 @@ use crate::companions::Companions;
 use crate::config::Config;
 use crate::evidence::Evidence;
 use crate::images::{self, Images};
-use crate::installers::Installers;
+use crate::installers::{InstallerSigner, Installers};
 use crate::keys::{OpenKeySets, OpenKeysError};
 use crate::log::chain;
 use crate::metered::MeteredSource;
@@ -167,6 +167,7 @@ impl App {
             lockdown: config.secureboot_lockdown,
         };
         let images = Images::new(available.clone(), Arc::clone(&store), Arc::clone(&records), settings);
+        let signer = InstallerSigner { seal: seal.clone(), host: host(&config.external_url) };
         let (blobs, facts) = (Arc::clone(&store), Arc::clone(&records));
         let passes = config.limits.builds.get();
         let stored = (Arc::clone(&store), Arc::clone(&records));
@@ -175,7 +176,7 @@ impl App {
         Ok(Self {
             companions: Companions::new(described, stored, seal.clone(), passes),
             seal,
-            installers: Installers::new(images.clone(), available.clone(), blobs, facts),
+            installers: Installers::new(images.clone(), available.clone(), blobs, facts, signer),
             evidence,
             sources: Sources::new(available.clone(), Arc::clone(&store), Arc::clone(&records)),
             images,
@@ -207,6 +208,12 @@ fn seal(config: &Config) -> Result<Seal, OwnKeyError> {
         None => own_key::open_or_make(&config.data.join(SIGNING_KEY), KeyAlgorithm::EcdsaP256),
     };
     key.map(Seal::from)
+}
+
+/// Host and port of a URL of ours, as names of images have them.
+fn host(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default().to_owned()
 }
 
 /// What the configured source offers. A registry is not connected to yet.

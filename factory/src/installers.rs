@@ -4,25 +4,27 @@
 //! a layer has to be laid out first. Everything that was ever told by its digest is found again by that digest:
 //!
 //! ```text
-//! registry/<repository, schematic, digest>   a document as text, or the plan of a layer of ours
+//! registry/<repository, schematic, digest>   a document as text, the plan of a layer of ours, or what it says something about
 //! registry-base/<digest>                     where a layer of a base installer comes from
 //! ```
 
 mod entry;
 mod error;
+mod evidence;
 mod name;
+mod parts;
 mod published;
+mod signed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use builder::store::Blob;
 use builder::{BlobStore, RecordStore, VirtualImage};
 use bytes::Bytes;
 use extensions::PullError;
-use extensions::oci::{self, MANIFEST};
+use extensions::oci;
+use extensions::oci::artifact::EMPTY_CONFIG;
 use extensions::source;
-use futures::{StreamExt as _, stream};
 use moka::future::Cache;
 use schematics::{Arch, AssetName, Boot, Digest, SchematicId, TalosVersion};
 
@@ -31,8 +33,10 @@ use crate::flights::Flights;
 use crate::images::{Health, Images, Installer, OpenError, Wanted, repository_name};
 use crate::keys::KeySet;
 use crate::register::Stored;
+use crate::seal::Seal;
 use entry::{Entries, What};
 pub use error::InstallersError;
+use evidence::{Evidence, EvidenceTag};
 pub use name::InstallerName;
 use published::Published;
 
@@ -40,6 +44,8 @@ use published::Published;
 const REMEMBERED: u64 = 4096;
 /// How long one is, before it is composed again: layers may be dropped from the store at any time.
 const CHECKED_AFTER: Duration = Duration::from_secs(60);
+/// How many bytes of what is said about installers are remembered in memory.
+const REMEMBERED_EVIDENCE: u64 = 32 << 20;
 /// The tag of the newest version that is no pre-release.
 const LATEST: &str = "latest";
 
@@ -76,6 +82,14 @@ pub struct BlobContent {
     pub health: Health,
 }
 
+impl BlobContent {
+    /// Bytes in memory.
+    fn of(digest: Digest, bytes: impl Into<Bytes>) -> Self {
+        let layout = Arc::new(VirtualImage::from_bytes(bytes));
+        Self { digest, layout, health: Health::default() }
+    }
+}
+
 /// What a manifest is asked for by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
@@ -95,6 +109,17 @@ impl Document {
 
 /// What decides an installer: repository, schematic, version, and who signs.
 type Key = (String, SchematicId, TalosVersion, Option<Digest>);
+/// What decides what is said about a document: repository and digest.
+type EvidenceKey = (String, Digest);
+
+/// Who signs installers.
+#[derive(Debug, Clone)]
+pub struct InstallerSigner {
+    /// With which key.
+    pub seal: Seal,
+    /// Under which name of this registry: host, and port where it is not the usual one.
+    pub host: String,
+}
 
 /// Serves installers. Clones share everything.
 #[derive(Debug, Clone)]
@@ -103,7 +128,9 @@ pub struct Installers {
     available: Available,
     store: Arc<dyn BlobStore>,
     entries: Entries,
+    signer: Arc<InstallerSigner>,
     known: Cache<Key, Arc<Published>>,
+    evidence: Cache<EvidenceKey, Arc<Evidence>>,
     fetches: Arc<Flights<Digest, (), source::PullError>>,
 }
 
@@ -131,9 +158,13 @@ impl Installers {
         available: Available,
         store: Arc<dyn BlobStore>,
         records: Arc<dyn RecordStore>,
+        signer: InstallerSigner,
     ) -> Self {
         let known = Cache::builder().max_capacity(REMEMBERED).time_to_live(CHECKED_AFTER).build();
-        Self { images, available, store, entries: Entries::new(records), known, fetches: Arc::default() }
+        let weight = |_: &EvidenceKey, of: &Arc<Evidence>| u32::try_from(of.size()).unwrap_or(u32::MAX);
+        let evidence = Cache::builder().max_capacity(REMEMBERED_EVIDENCE).weigher(weight).build();
+        let (entries, signer) = (Entries::new(records), Arc::new(signer));
+        Self { images, available, store, entries, signer, known, evidence, fetches: Arc::default() }
     }
 
     /// The tags of a repository, sorted: the versions its schematic can be had for, and `latest`.
@@ -166,14 +197,21 @@ impl Installers {
     ) -> Result<Document, InstallersError> {
         match reference {
             Reference::Tag(tag) => {
+                if let Some(tag) = EvidenceTag::parse(tag) {
+                    return self.evidence_document(repository, tag).await;
+                }
                 let version = self.version(tag).await?;
                 Ok(self.published(repository, &version).await?.index.clone())
             }
             Reference::Digest(digest) => {
                 let unknown = InstallersError::NoManifest { digest: *digest };
                 let entry = self.entries.get(repository, *digest).await?.ok_or(unknown)?;
-                let What::Document(told) = entry.what else {
-                    return Err(InstallersError::NoManifest { digest: *digest });
+                let told = match entry.what {
+                    What::Document(told) => told,
+                    What::Evidence { subject } => {
+                        return self.evidence_manifest(repository, subject, *digest).await;
+                    }
+                    What::Layer(_) => return Err(InstallersError::NoManifest { digest: *digest }),
                 };
                 let now = self.published(repository, &entry.version).await;
                 if let Ok(Some(document)) = now.as_ref().map(|now| now.document(*digest)) {
@@ -198,14 +236,18 @@ impl Installers {
         digest: Digest,
     ) -> Result<BlobContent, InstallersError> {
         let Some(entry) = self.entries.get(repository, digest).await? else {
+            // All artefacts have this one, so it says nothing about which of them it was told for.
+            if digest == Digest::of(EMPTY_CONFIG) {
+                return Ok(BlobContent::of(digest, EMPTY_CONFIG));
+            }
             return self.base_layer(digest).await;
         };
         match entry.what {
             What::Document(document) if document.media_type == oci::CONFIG => {
-                let layout = Arc::new(VirtualImage::from_bytes(document.bytes));
-                Ok(BlobContent { digest, layout, health: Health::default() })
+                Ok(BlobContent::of(digest, document.bytes))
             }
             What::Document(_) => Err(InstallersError::NoBlob { digest }),
+            What::Evidence { subject } => self.evidence_blob(repository, subject, digest).await,
             What::Layer(plan) => {
                 if let Some(image) = self.images.recall(plan).await
                     && image.content == Some(digest)
@@ -216,21 +258,6 @@ impl Installers {
                 now.layer(digest).ok_or(InstallersError::NoBlob { digest })
             }
         }
-    }
-
-    /// A layer of a base installer, fetched again when it is no longer in the store.
-    async fn base_layer(&self, digest: Digest) -> Result<BlobContent, InstallersError> {
-        let (repository, size) =
-            self.entries.base(digest).await?.ok_or(InstallersError::NoBlob { digest })?;
-        let blob = Blob { digest, size };
-        if self.store.size(digest).await? != Some(size) {
-            let (available, store) = (self.available.clone(), Arc::clone(&self.store));
-            let fetch = || async move { source::copy(available.source(), &repository, blob, &store).await };
-            let fetched = self.fetches.join(digest, fetch).await.map_err(|_| InstallersError::Abandoned)?;
-            fetched.map_err(InstallersError::Base)?;
-        }
-        let layout = Arc::new(VirtualImage::from_blob(blob));
-        Ok(BlobContent { digest, layout, health: Health::default() })
     }
 
     /// The version a tag stands for.
@@ -279,33 +306,5 @@ impl Installers {
         // Remembered before anybody is told a digest.
         self.entries.put(repository, version, &published).await?;
         Ok(Arc::new(published))
-    }
-
-    /// Whether everything an index or manifest refers to can be served.
-    async fn is_whole(
-        &self,
-        repository: InstallerRepository<'_>,
-        document: &Document,
-    ) -> Result<bool, InstallersError> {
-        let Ok(told) = oci::Document::decode(&document.bytes, document.digest) else { return Ok(false) };
-        let image = match told {
-            oci::Document::Image(image) => image,
-            oci::Document::Index(index) => {
-                for entry in index.manifests {
-                    let Some(found) = self.entries.get(repository, entry.digest).await? else {
-                        return Ok(false);
-                    };
-                    let What::Document(inner) = found.what else { return Ok(false) };
-                    // Only an index of images is ever told, so this ends.
-                    if inner.media_type != MANIFEST || !Box::pin(self.is_whole(repository, &inner)).await? {
-                        return Ok(false);
-                    }
-                }
-                return Ok(true);
-            }
-        };
-        let parts = image.layers.into_iter().chain([image.config]);
-        let served = stream::iter(parts.map(|part| self.blob(repository, part.digest)));
-        Ok(served.buffered(2).all(|part| std::future::ready(part.is_ok())).await)
     }
 }

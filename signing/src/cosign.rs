@@ -138,6 +138,19 @@ pub fn payload(digest: &Digest, reference: &str) -> Result<Vec<u8>, KeyError> {
         .map_err(|_| KeyError::Library("write the payload"))
 }
 
+/// The configuration of the image whose layer is the payload. The same payload has the same one.
+///
+/// # Errors
+/// Never in practice: when it cannot be written as JSON.
+pub fn configuration(payload: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&serde_json::json!({
+        "architecture": "",
+        "os": "",
+        "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [Digest::of(payload).to_string()] },
+    }))
+}
+
 /// Signs the image `digest` under the name `reference`.
 ///
 /// # Errors

@@ -3,12 +3,18 @@
 //! Each client pulls both architectures by tag and by digest, and what it got is compared with what the service offers as
 //! downloads. A machine without a client skips, and says so.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of this crate is a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "all of this crate is a test"
+)]
 
 mod archives;
 mod boots;
 mod bundles;
 mod conformance;
+mod cosign;
 mod crowd;
 mod daemons;
 mod programs;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use schematics::{Arch, Digest};
 use tempfile::TempDir;
+use tests::keys::SigningKeyFiles;
 use tests::server::Factory;
 use tests::{Failure, reference};
 
@@ -28,8 +29,18 @@ impl Site {
 
     /// A factory on another source.
     pub(crate) fn on(source: &str) -> Self {
+        Self::with(source, &[])
+    }
+
+    /// A factory on the layout of the reference release that signs with this key.
+    pub(crate) fn signing(key: &SigningKeyFiles) -> Result<Self, Failure> {
+        let source = format!("oci:{}", reference::layout()?.display());
+        Ok(Self::with(&source, &[("signing-key", &text(&key.private()))]))
+    }
+
+    fn with(source: &str, others: &[(&str, &str)]) -> Self {
         // Nothing in the images may depend on the port.
-        let keys = [("source", source), ("external-url", "http://factory.example")];
+        let keys = [&[("source", source), ("external-url", "http://factory.example")], others].concat();
         let factory = Factory::start(&keys).unwrap();
         let id = create(&factory, SCHEMATIC);
         Self { factory, id, dir: tempfile::tempdir().unwrap() }

@@ -21,7 +21,7 @@ const GVISOR: &str = "customization: {systemExtensions: {officialExtensions: [si
 
 /// A document by its digest or tag, checked as a client does: HEAD says the same, and the digest is that of the bytes.
 #[track_caller]
-fn manifest(factory: &Factory, repository: &str, reference: &str) -> (String, Value) {
+pub(crate) fn manifest(factory: &Factory, repository: &str, reference: &str) -> (String, Value) {
     let path = format!("/v2/{repository}/manifests/{reference}");
     let (head, answer) = (factory.head(&path), factory.get(&path));
     assert_eq!((head.status, answer.status), (200, 200), "{path}: {}", answer.text());
@@ -37,7 +37,7 @@ fn manifest(factory: &Factory, repository: &str, reference: &str) -> (String, Va
 
 /// A blob by its descriptor, checked likewise.
 #[track_caller]
-fn blob(factory: &Factory, repository: &str, descriptor: &Value) -> Vec<u8> {
+pub(crate) fn blob(factory: &Factory, repository: &str, descriptor: &Value) -> Vec<u8> {
     let digest = descriptor["digest"].as_str().unwrap();
     let path = format!("/v2/{repository}/blobs/{digest}");
     let (head, answer) = (factory.head(&path), factory.get(&path));
@@ -289,20 +289,6 @@ fn tags_are_listed_in_pages() {
     let newest = manifest(&site.factory, &format!("installer/{}", create(&site.factory, EMPTY)), "latest");
     let release = manifest(&site.factory, &format!("installer/{}", create(&site.factory, EMPTY)), "v1.13.1");
     assert_eq!(newest.0, release.0);
-}
-
-#[test]
-fn nothing_refers_to_an_installer_yet() {
-    let site = Site::new(EMPTY);
-    let repository = format!("installer/{}", site.id);
-    let (digest, _) = manifest(&site.factory, &repository, "v1.13.0");
-    for (query, filters) in [("", None), ("?artifactType=application/spdx%2Bjson", Some("artifactType"))] {
-        let answer = site.factory.get(&format!("/v2/{repository}/referrers/{digest}{query}"));
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some(INDEX)));
-        assert_eq!(answer.json()["manifests"], Value::Array(Vec::new()));
-        assert_eq!(answer.header("oci-filters-applied"), filters);
-        assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
-    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod concurrency;
 mod contents;
 mod cors;
 mod errors;
+mod evidence;
 mod faults;
 mod gates;
 mod golden;

@@ -75,8 +75,10 @@ async fn installer(
             Ok(blob(app, content.map_err(|error| failed("blob_unknown", error))?, wanted))
         }
         Resource::Referrers(text) => {
-            path::digest(text, "manifest_unknown")?;
-            referrers(query)
+            let subject = path::digest(text, "manifest_unknown")?;
+            let found = app.installers.referrers(repository, subject).await;
+            let found = found.map_err(|error| failed("referrers_unavailable", error))?;
+            filtered(found.unwrap_or_else(nothing), query)
         }
     }
 }
@@ -166,7 +168,7 @@ fn set_digest(response: &mut Response, digest: schematics::Digest) {
     }
 }
 
-/// Nothing refers to an installer yet; the specification wants an empty index for that.
+/// Nothing refers to it; the specification wants an empty index for that.
 fn referrers(query: &Query) -> Result<Response, ApiError> {
     filtered(nothing(), query)
 }

@@ -34,6 +34,11 @@ pub(super) enum What {
     Document(Document),
     /// A layer of ours, by its plan.
     Layer(PlanId),
+    /// Part of what is said about another document.
+    Evidence {
+        /// That document.
+        subject: Digest,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +51,8 @@ struct Stored {
     text: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     plan: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<Digest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,6 +118,20 @@ impl Entries {
         Ok(())
     }
 
+    /// Remembers what is said about a document that is published for a version.
+    pub(super) async fn put_evidence(
+        &self,
+        repository: InstallerRepository<'_>,
+        (version, subject): (&TalosVersion, Digest),
+        digests: impl Iterator<Item = Digest>,
+    ) -> Result<(), InstallersError> {
+        let stored = Stored { subject: Some(subject), ..Stored::of(version) };
+        for digest in digests {
+            self.write(KIND, key(repository, digest), &stored).await?;
+        }
+        Ok(())
+    }
+
     /// Writes a record unless it says so already.
     async fn write<T: Serialize + Sync>(
         &self,
@@ -133,14 +154,20 @@ fn key(repository: InstallerRepository<'_>, digest: Digest) -> Digest {
     Digest::of(&key.finish())
 }
 
+impl Stored {
+    fn of(version: &TalosVersion) -> Self {
+        Self { version: version.to_string(), media_type: None, text: None, plan: None, subject: None }
+    }
+}
+
 fn document(version: &TalosVersion, document: &Document) -> Stored {
     let text = String::from_utf8_lossy(&document.bytes).into_owned();
     let media_type = Some(document.media_type.clone());
-    Stored { version: version.to_string(), media_type, text: Some(text), plan: None }
+    Stored { media_type, text: Some(text), ..Stored::of(version) }
 }
 
 fn layer(version: &TalosVersion, plan: PlanId) -> Stored {
-    Stored { version: version.to_string(), media_type: None, text: None, plan: Some(plan.0) }
+    Stored { plan: Some(plan.0), ..Stored::of(version) }
 }
 
 fn read(bytes: &[u8], digest: Digest) -> Option<Entry> {
@@ -148,6 +175,9 @@ fn read(bytes: &[u8], digest: Digest) -> Option<Entry> {
     let version = stored.version.parse().ok()?;
     if let Some(plan) = stored.plan {
         return Some(Entry { version, what: What::Layer(PlanId(plan)) });
+    }
+    if let Some(subject) = stored.subject {
+        return Some(Entry { version, what: What::Evidence { subject } });
     }
     let document = Document::new(&stored.media_type?, stored.text?.into());
     (document.digest == digest).then_some(Entry { version, what: What::Document(document) })

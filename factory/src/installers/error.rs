@@ -6,6 +6,7 @@ use builder::StoreError;
 use builder::store::RecordError;
 use extensions::PullError;
 use schematics::{Blame, Blamed, Digest};
+use signing::KeyError;
 
 use crate::available::Unavailable;
 use crate::images::OpenError;
@@ -42,6 +43,9 @@ pub enum InstallersError {
     /// A layer of the base could not be fetched again.
     #[error("could not fetch a layer of the base installer")]
     Base(#[source] Arc<PullError>),
+    /// Our key cannot sign.
+    #[error("could not sign")]
+    Sign(#[source] KeyError),
     /// A document could not be written.
     #[error("could not write a document")]
     Document(#[source] Arc<serde_json::Error>),
@@ -83,6 +87,7 @@ impl Blamed for InstallersError {
             Self::Base(error) => error.blame(),
             Self::Record(error) => error.blame(),
             Self::Store(error) => error.blame(),
+            Self::Sign(error) => error.blame(),
             Self::Document(_) => Blame::Ours,
             Self::Abandoned => Blame::Busy,
         }

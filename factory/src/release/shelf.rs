@@ -11,7 +11,6 @@ use extensions::reference::{ImageName, Repository};
 use extensions::source::RegistryOptions;
 use extensions::{LayoutWriter, Publication, PublishError, Publisher, RegistryPusher, SourceSpec};
 use schematics::Digest;
-use serde_json::json;
 use signing::{SigningKey, cosign};
 
 use super::ReleaseError;
@@ -85,13 +84,7 @@ impl Shelf {
 
     /// A signature as the image cosign keeps it in.
     async fn signature_image(&self, signature: cosign::ImageSignature) -> Result<Publication, PublishError> {
-        let config = json!({
-            "architecture": "",
-            "os": "",
-            "config": {},
-            "rootfs": { "type": "layers", "diff_ids": [Digest::of(&signature.payload)] },
-        });
-        let config = serde_json::to_vec(&config).map_err(PublishError::Document)?;
+        let config = cosign::configuration(&signature.payload).map_err(PublishError::Document)?;
         let layer = Part {
             annotations: BTreeMap::from([(cosign::ANNOTATION.to_owned(), signature.signature)]),
             ..Part::new(cosign::MEDIA_TYPE, VirtualImage::from_bytes(signature.payload))
