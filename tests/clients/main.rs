@@ -9,6 +9,7 @@ mod archives;
 mod boots;
 mod bundles;
 mod conformance;
+mod contract;
 mod crowd;
 mod daemons;
 mod programs;

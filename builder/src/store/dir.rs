@@ -7,7 +7,6 @@
 
 use std::io::{self, Read as _};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fs_err as fs;
 use futures::{StreamExt as _, stream};
+use rustix::buffer::spare_capacity;
+use rustix::io::{pread, retry_on_intr};
 use schematics::Digest;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
@@ -163,8 +164,17 @@ fn sync_dir(path: &Path) -> io::Result<()> {
 }
 
 fn read_piece(file: &fs::File, at: u64, size: u64) -> io::Result<Bytes> {
-    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-    file.file().read_exact_at(&mut bytes, at)?;
+    let size = usize::try_from(size).map_err(io::Error::other)?;
+    // Not filled with zeros first: that would cost a good part of what reading does.
+    let mut bytes = Vec::with_capacity(size);
+    while bytes.len() < size {
+        let from = at + bytes.len() as u64;
+        if retry_on_intr(|| pread(file.file(), spare_capacity(&mut bytes), from))? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    // There may be more room than was asked for.
+    bytes.truncate(size);
     Ok(bytes.into())
 }
 
