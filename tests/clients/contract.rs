@@ -11,7 +11,7 @@ use tests::server::Factory;
 use tests::{Failure, or_skip};
 
 use crate::programs::Podman;
-use crate::site::create;
+use crate::site::{Site, VERSION, create};
 use facts::Facts;
 use unpacked::Unpacked;
 
@@ -109,6 +109,71 @@ fn an_installer_with_one_thing_changed_is_none() {
         // The layer of the base that has to go: what is in it hides behind the names of what was made.
         fs::write(older.root.join("usr/install/amd64/dtb"), "left over").unwrap();
         assert!(older_facts.check(&older).unwrap_err().contains("usr/install"));
+        Ok(())
+    })();
+    or_skip(checked);
+}
+
+/// The arguments Talos gives an installer, the flags that only old hosts give among them.
+const INSTALL: [&str; 11] = [
+    "install",
+    "--disk=/dev/sda",
+    "--platform=metal",
+    "--config=none",
+    "--board=none",
+    "--upgrade=true",
+    "--force=true",
+    "--zero=false",
+    "--extra-kernel-arg",
+    "talos.dashboard.disabled=1",
+    "--extra-kernel-arg",
+];
+
+#[test]
+fn the_installer_runs_as_talos_runs_it() {
+    let checked = (|| {
+        let site = Site::new()?;
+        let board = create(
+            &site.factory,
+            "overlay: {name: reference-board, image: siderolabs/reference-board, options: {console: ttyS7}}",
+        );
+        let arch = if cfg!(target_arch = "aarch64") { Arch::Arm64 } else { Arch::Amd64 };
+        let podman = Podman(site.place("podman"));
+        let plain = Unpacked::by(&podman, &format!("{}/{}:{VERSION}", site.host(), site.repository()), arch)?;
+        let on_board = Unpacked::by(&podman, &format!("{}/installer/{board}:{VERSION}", site.host()), arch)?;
+        let (code, help) = plain.install(&["--help"], &[]);
+        assert!(code == 0 && help.starts_with("usage: installer install"), "{help}");
+        let all = [&INSTALL[..], &["net.ifnames=0"]].concat();
+        let (code, said) = plain.install(&all, &[("INSTALLER_META_BASE64", "bWV0YQ==")]);
+        assert_eq!(code, 0, "{said}");
+        let uki = format!("{}  /usr/install/{arch}/vmlinuz.efi", site.uki(arch).hex());
+        for line in [
+            "disk: /dev/sda",
+            "extra arguments: talos.dashboard.disabled=1 net.ifnames=0",
+            "meta: bWV0YQ==",
+            &uki,
+        ] {
+            assert!(said.lines().any(|said| said == line), "{line} is not in\n{said}");
+        }
+        let (code, said) = on_board.install(&all, &[]);
+        assert!(
+            code == 0 && said.contains("name: reference-board") && said.contains("console=ttyS7"),
+            "{said}"
+        );
+        // What is not as it should be, it says itself.
+        for (installer, path, code) in [
+            (&plain, "usr/install/ARCH/systemd-boot.efi", 4),
+            (&plain, "usr/install/ARCH/vmlinuz.efi", 4),
+            (&on_board, "overlay/extra-options", 4),
+        ] {
+            let broken = installer.copy(site.dir.path());
+            fs::remove_file(broken.root.join(path.replace("ARCH", arch.name()))).unwrap();
+            assert_eq!(broken.install(&all, &[]).0, code, "without {path}");
+        }
+        for arguments in [&INSTALL[..], &["install", "--disk=sda"], &["upgrade"], &["install", "--nonsense"]]
+        {
+            assert_eq!(plain.install(arguments, &[]).0, 2, "{arguments:?}");
+        }
         Ok(())
     })();
     or_skip(checked);

@@ -163,6 +163,35 @@ fn what_is_lost_while_the_factory_runs_is_made_again() {
 }
 
 #[test]
+fn a_blob_with_a_flipped_byte_is_not_served() {
+    let site = Site::new(FULL);
+    let asset = "v1.13.0/metal-amd64.iso";
+    let made = site.bytes(asset);
+    let Site { mut factory, id, .. } = site;
+    let path = format!("/image/{id}/{asset}");
+    for restarted in [false, true] {
+        let objects = factory.data().join("blobs/objects");
+        let mut noticed = 0;
+        for blob in largest(&objects) {
+            flip(&blob);
+            if restarted {
+                factory = Factory::start_on(factory.stop().unwrap(), &[FIXED_URL]).unwrap();
+            }
+            // Who finds out may get less than was announced, but nothing else.
+            let first = factory.get(&path);
+            assert!(first.status == 200 && made.starts_with(&first.body), "{blob:?}: {}", first.status);
+            noticed += usize::from(first.body.len() < made.len());
+            assert!(factory.get(&path).body == made, "{blob:?}");
+            if !all_blobs_are_whole(factory.data()) {
+                // No part of this image.
+                flip(&blob);
+            }
+        }
+        assert!(noticed > 2, "most of the image was not looked at: {noticed}");
+    }
+}
+
+#[test]
 fn a_damaged_index_is_made_again() {
     let site = Site::new(FULL);
     let asset = "v1.13.0/metal-arm64-uki.efi";

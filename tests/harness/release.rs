@@ -310,7 +310,7 @@ fn tar(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Anything> {
     for (path, content) in files {
         let mut header = tar::Header::new_ustar();
         header.set_size(content.len() as u64);
-        header.set_mode(if path.contains("bin/") { 0o755 } else { 0o644 });
+        header.set_mode(0o644);
         archive.append_data(&mut header, path, content.as_slice())?;
     }
     Ok(archive.into_inner()?)

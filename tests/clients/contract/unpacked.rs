@@ -5,7 +5,7 @@ use std::process::Command;
 
 use schematics::Arch;
 use serde_json::Value;
-use tests::Failure;
+use tests::{Failure, tool};
 
 use crate::programs::Podman;
 
@@ -38,7 +38,7 @@ impl Unpacked {
     /// Runs its installer as Talos does: what the configuration of the image says about entry point and environment is
     /// not looked at. What it printed, and its exit code.
     pub(super) fn install(&self, arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
-        let output = Command::new("chroot")
+        let output = Command::new(tool::find("chroot", "coreutils").unwrap())
             .arg(&self.root)
             .arg("/bin/installer")
             .args(arguments)
