@@ -12,7 +12,8 @@ TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 qemu-system-arm qemu-utils qemu
 	ipxe ipxe-qemu xorriso mtools dosfstools fdisk gdisk binutils python3 python3-jsonschema python3-pefile python3-venv jq curl \
 	dnsmasq-base iproute2 skopeo docker-registry sbsigntool pesign osslsigncode efitools systemd file \
 	softhsm2 opensc swtpm swtpm-tools tpm2-tools \
-	libarchive-tools docker.io podman containerd runc
+	libarchive-tools docker.io podman containerd runc \
+	nginx-light wrk
 
 FACTORY := target/release/factory
 REFERENCE := target/reference

@@ -17,6 +17,7 @@ use futures::stream::BoxStream;
 use schematics::{Blame, Blamed, Digest};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt as _;
+use tokio::task::JoinError;
 
 pub use dir::DirStore;
 pub use memory::MemoryStore;
@@ -78,6 +79,9 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// The process is about to end.
+    #[error("work on bytes was interrupted")]
+    Interrupted(#[source] JoinError),
     /// Writing failed; nothing was added to the store.
     #[error("could not write a blob into {place}")]
     Write {
@@ -98,6 +102,7 @@ impl Blamed for StoreError {
             | Self::TooLarge { .. }
             | Self::Mismatch { .. }
             | Self::Read { .. }
+            | Self::Interrupted(_)
             | Self::Write { .. } => Blame::Ours,
         }
     }

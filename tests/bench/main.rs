@@ -18,6 +18,9 @@
 
 mod chain;
 mod cook;
+mod load;
+mod registry;
+mod rivals;
 mod server;
 mod sign;
 mod storage;
@@ -55,6 +58,27 @@ impl Figure<'_> {
     }
 }
 
+/// Requests a second, beside those of another server.
+struct Rate<'a> {
+    what: &'a str,
+    ours: f64,
+    reference: (&'a str, f64),
+    /// How many times as many as the other's are wanted.
+    least: f64,
+}
+
+impl Rate<'_> {
+    fn print(&self) {
+        let (name, theirs) = self.reference;
+        let times = self.ours / theirs.max(1e-4);
+        let verdict = if times >= self.least { "kept" } else { "MISSED" };
+        println!(
+            "{:<44} {:>9.0} /s  {name} {theirs:.0} /s  {times:.2}x  budget {:.1}x: {verdict}",
+            self.what, self.ours, self.least
+        );
+    }
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -73,6 +97,7 @@ fn main() {
     for (name, asset) in [("initramfs", Asset::Initramfs), ("uki", Asset::Uki), ("iso", Asset::Iso)] {
         image_figures(&server, name, asset, &chain::median_of(RUNS, asset, inputs));
     }
+    registry::print(&server, inputs);
     storage::print(&server, &storage::OUTPUTS, storage::SCHEMATICS);
     drop(server);
     sign::print(factory, inputs);

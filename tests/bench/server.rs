@@ -1,7 +1,7 @@
 //! The factory as a process, asked by curl.
 
 use std::cell::Cell;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -45,6 +45,7 @@ pub struct Timing {
 /// A running factory with a store of its own; stopped and removed on drop.
 pub struct Server {
     process: Child,
+    address: SocketAddr,
     url: String,
     data: tempfile::TempDir,
     next: Cell<u32>,
@@ -86,7 +87,16 @@ impl Server {
             assert!(begun.elapsed() < Duration::from_secs(30), "the factory does not become ready");
             std::thread::sleep(Duration::from_millis(5));
         }
-        Self { process, url, data, next: Cell::new(0), ready_after: begun.elapsed().as_secs_f64() }
+        Self { process, address, url, data, next: Cell::new(0), ready_after: begun.elapsed().as_secs_f64() }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub fn data(&self) -> &Path {

@@ -15,6 +15,7 @@ mod boots;
 mod bundles;
 mod conformance;
 mod cosign;
+mod contract;
 mod crowd;
 mod daemons;
 mod programs;

@@ -16,7 +16,7 @@ make_installer_base() {
   mkdir -p "$tree/usr/bin" "$tree/usr/install" "$tree/etc" "$tree/tmp"
   ln -s usr/bin "$tree/bin"
   cp "$work/unpacked/$1/busybox-static/bin/busybox" "$tree/usr/bin/busybox"
-  for applet in sh cat echo uname ls sha256sum find sort sed; do ln -s busybox "$tree/usr/bin/$applet"; done
+  for applet in sh cat cut cp dd echo head mkdir uname ls sha256sum find sort sed; do ln -s busybox "$tree/usr/bin/$applet"; done
   install -m 0755 "$here/installer/installer" "$tree/usr/bin/installer"
   ln -s installer "$tree/usr/bin/imager"
 }

@@ -9,12 +9,15 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use schematics::Digest;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
+use tokio::task;
 
 use super::{Extent, Source, VirtualImage};
 use crate::store::{BlobStore, ByteStream, StoreError};
 
 /// The largest piece a generated stretch (zeros, counters, inline bytes) is delivered in.
 const PIECE: usize = 256 * 1024;
+/// How much is worked on at a time on a thread of its own: a few milliseconds' work.
+const BATCH: usize = 1 << 20;
 static ZEROS: [u8; PIECE] = [0; PIECE];
 
 impl VirtualImage {
@@ -57,13 +60,41 @@ impl VirtualImage {
         {
             return Ok(digest);
         }
-        let mut pieces = self.read(Arc::clone(store), 0..self.len());
-        let mut hasher = Sha256::new();
-        while let Some(piece) = pieces.try_next().await? {
-            hasher.update(&piece);
-        }
+        let hasher = self.fold(store, Sha256::new(), |hasher, bytes| hasher.update(bytes)).await?;
         Ok(Digest::from_bytes(hasher.finalize().into()))
     }
+
+    /// Hands all its bytes to `work`, in order, on threads where that holds up nobody. The next ones are read meanwhile.
+    pub(crate) async fn fold<S: Send + 'static>(
+        &self,
+        store: &Arc<dyn BlobStore>,
+        mut state: S,
+        work: fn(&mut S, &[u8]),
+    ) -> Result<S, StoreError> {
+        let mut pieces = self.read(Arc::clone(store), 0..self.len());
+        let mut batch = gather(&mut pieces).await?;
+        while !batch.is_empty() {
+            let working = task::spawn_blocking(move || {
+                batch.iter().for_each(|piece| work(&mut state, piece));
+                state
+            });
+            let (worked, next) = tokio::join!(working, gather(&mut pieces));
+            (state, batch) = (worked.map_err(StoreError::Interrupted)?, next?);
+        }
+        Ok(state)
+    }
+}
+
+/// The next pieces of a stream, [`BATCH`] bytes or little more; none at its end.
+async fn gather(pieces: &mut ByteStream) -> Result<Vec<Bytes>, StoreError> {
+    let (mut batch, mut len) = (Vec::new(), 0);
+    while len < BATCH
+        && let Some(piece) = pieces.try_next().await?
+    {
+        len += piece.len();
+        batch.push(piece);
+    }
+    Ok(batch)
 }
 
 async fn open(store: Arc<dyn BlobStore>, extent: Extent) -> Result<ByteStream, StoreError> {

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
-use futures::stream::TryStreamExt as _;
 use moka::future::Cache;
 use schematics::{Blame, Blamed, Digest};
-use tokio::task::{self, JoinError};
 
 use super::banks::{BankDigests, BankHashers};
 use crate::image::{Source, VirtualImage};
@@ -18,26 +16,15 @@ const WORTH_REMEMBERING: u64 = 1 << 20;
 const MAX_STOPS: usize = 8;
 /// How many states of digests are remembered, of less than a kilobyte each.
 const REMEMBERED: u64 = 1024;
-/// How much is hashed at a time on a thread where that does not hold up others: a few milliseconds' work.
-const BATCH: usize = 1 << 20;
 
-/// Why a content cannot be measured.
+/// A content cannot be measured, since its bytes cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum MeasureError {
-    /// Its bytes cannot be read.
-    #[error("cannot read what is to be measured")]
-    Read(#[source] Arc<StoreError>),
-    /// The process is about to end.
-    #[error("measuring was interrupted")]
-    Interrupted(#[source] Arc<JoinError>),
-}
+#[error("cannot read what is to be measured")]
+pub struct MeasureError(#[source] Arc<StoreError>);
 
 impl Blamed for MeasureError {
     fn blame(&self) -> Blame {
-        match self {
-            Self::Read(source) => source.blame(),
-            Self::Interrupted(_) => Blame::Ours,
-        }
+        self.0.blame()
     }
 }
 
@@ -91,30 +78,9 @@ impl Meter {
     }
 
     /// `state` after all bytes of `content`.
-    async fn hash(
-        &self,
-        mut state: BankHashers,
-        content: &VirtualImage,
-    ) -> Result<BankHashers, MeasureError> {
-        let unread = |error| MeasureError::Read(Arc::new(error));
-        let mut pieces = content.read(Arc::clone(&self.store), 0..content.len());
-        let mut next = pieces.try_next().await.map_err(unread)?;
-        while let Some(first) = next {
-            let mut len = first.len();
-            let mut batch = vec![first];
-            next = pieces.try_next().await.map_err(unread)?;
-            while let Some(piece) = next.take_if(|piece| len + piece.len() <= BATCH) {
-                len += piece.len();
-                batch.push(piece);
-                next = pieces.try_next().await.map_err(unread)?;
-            }
-            let hashed = task::spawn_blocking(move || {
-                batch.iter().for_each(|piece| state.update(piece));
-                state
-            });
-            state = hashed.await.map_err(|error| MeasureError::Interrupted(Arc::new(error)))?;
-        }
-        Ok(state)
+    async fn hash(&self, state: BankHashers, content: &VirtualImage) -> Result<BankHashers, MeasureError> {
+        let hashed = content.fold(&self.store, state, |state, bytes| state.update(bytes)).await;
+        hashed.map_err(|error| MeasureError(Arc::new(error)))
     }
 }
 

@@ -5,9 +5,10 @@
 //! <root>/partial/…          blobs being written; what is found here at start-up is removed
 //! ```
 
+mod proofs;
+
 use std::io::{self, Read as _};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +17,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fs_err as fs;
 use futures::{StreamExt as _, stream};
+use rustix::buffer::spare_capacity;
+use rustix::io::{pread, retry_on_intr};
 use schematics::Digest;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio::task;
+
+use proofs::{Proofs, Stamp};
 
 use super::{Blob, BlobStore, BlobWriter, ByteStream, StoreError, copy};
 
@@ -32,10 +37,14 @@ const AHEAD: usize = 2;
 ///
 /// A blob appears under its name only when it is whole: it is written aside, flushed to the disk and renamed. A process
 /// that dies while writing leaves a file in `partial`, which the next start removes.
+///
+/// What is read is what the name says: a file is hashed before its first byte is delivered, unless this process wrote it,
+/// and again when it was touched since. One that holds something else is removed, so that it is made or fetched again.
 #[derive(Debug, Clone)]
 pub struct DirStore {
     root: Arc<PathBuf>,
     next: Arc<AtomicU64>,
+    proofs: Proofs,
 }
 
 impl DirStore {
@@ -51,7 +60,7 @@ impl DirStore {
         for entry in fs::read_dir(&partial)? {
             fs::remove_file(entry?.path())?;
         }
-        Ok(Self { root: Arc::new(root), next: Arc::default() })
+        Ok(Self { root: Arc::new(root), next: Arc::default(), proofs: Proofs::default() })
     }
 
     /// Where a blob is, or would be.
@@ -78,16 +87,23 @@ impl BlobStore for DirStore {
         let path = self.path(digest);
         let opened = blocking(move || {
             let file = fs::File::open(path)?;
-            let size = file.metadata()?.len();
-            Ok((Arc::new(file), size))
+            let metadata = file.metadata()?;
+            Ok((Arc::new(file), metadata.len(), Stamp::of(&metadata)))
         });
-        let (file, size) = opened.await.map_err(|source| match source.kind() {
+        let (file, size, stamp) = opened.await.map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => StoreError::Missing { digest },
             _ => StoreError::Read { digest, source },
         })?;
         if range.start > range.end || range.end > size {
             return Err(StoreError::OutOfBounds { digest, size, wanted: range });
         }
+        let proven = self.proofs.check(digest, stamp, &file).await;
+        if matches!(proven, Err(StoreError::Mismatch { .. })) {
+            let path = self.path(digest);
+            // Left where it is, it would be found again.
+            drop(blocking(move || fs::remove_file(path)).await);
+        }
+        proven?;
         let starts =
             (0..(range.end - range.start).div_ceil(PIECE)).map(move |piece| range.start + piece * PIECE);
         let pieces = stream::iter(starts).map(move |at| {
@@ -124,13 +140,16 @@ impl BlobStore for DirStore {
         let (blob, ()) = finished.map_err(|source| self.unwritten(source))?;
         let store = self.clone();
         let moved = blocking(move || match store.shelve(file.path(), blob.digest) {
-            Ok(()) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => Ok(Some(file)),
+            Ok(stamp) => Ok(Ok(stamp)),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => Ok(Err(file)),
             Err(error) => Err(error),
         });
         match moved.await.map_err(|source| self.unwritten(source))? {
-            None => Ok(blob),
-            Some(file) => copy(self, file).await,
+            Ok(stamp) => {
+                self.proofs.know(blob.digest, stamp).await;
+                Ok(blob)
+            }
+            Err(file) => copy(self, file).await,
         }
     }
 }
@@ -141,7 +160,7 @@ impl DirStore {
     }
 
     /// Gives a finished file its name.
-    fn publish(&self, partial: &mut Partial, digest: Digest) -> io::Result<()> {
+    fn publish(&self, partial: &mut Partial, digest: Digest) -> io::Result<Stamp> {
         if let Some(file) = partial.file.take() {
             file.sync_all()?;
         }
@@ -149,12 +168,13 @@ impl DirStore {
     }
 
     /// Moves a file that is on the disk to its place. A blob that is already there is the same bytes.
-    fn shelve(&self, from: &Path, digest: Digest) -> io::Result<()> {
+    fn shelve(&self, from: &Path, digest: Digest) -> io::Result<Stamp> {
         let path = self.path(digest);
         let shelf = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(shelf)?;
         fs::rename(from, &path)?;
-        sync_dir(shelf)
+        sync_dir(shelf)?;
+        Ok(Stamp::of(&fs::metadata(&path)?))
     }
 }
 
@@ -163,8 +183,17 @@ fn sync_dir(path: &Path) -> io::Result<()> {
 }
 
 fn read_piece(file: &fs::File, at: u64, size: u64) -> io::Result<Bytes> {
-    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-    file.file().read_exact_at(&mut bytes, at)?;
+    let size = usize::try_from(size).map_err(io::Error::other)?;
+    // Not filled with zeros first: that would cost a good part of what reading does.
+    let mut bytes = Vec::with_capacity(size);
+    while bytes.len() < size {
+        let from = at + bytes.len() as u64;
+        if retry_on_intr(|| pread(file.file(), spare_capacity(&mut bytes), from))? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    // There may be more room than was asked for.
+    bytes.truncate(size);
     Ok(bytes.into())
 }
 
@@ -241,7 +270,11 @@ impl BlobWriter for DirWriter {
     async fn commit(mut self: Box<Self>) -> Result<Blob, StoreError> {
         let digest = Digest::from_bytes(std::mem::take(&mut self.hasher).finalize().into());
         let store = self.store.clone();
-        self.with_file(move |partial, _| store.publish(partial, digest)).await?;
+        let stamp = self.with_file(move |partial, _| store.publish(partial, digest)).await?;
+        self.store.proofs.know(digest, stamp).await;
         Ok(Blob { digest, size: self.size })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -187,6 +187,45 @@ async fn reference_tools_unpack_the_initramfs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn microcode_is_an_archive_of_its_own_in_front_of_everything() {
+    let (dir, layout) = (tempfile::tempdir().unwrap(), Layout::new());
+    let kitchen = kitchen(&dir.path().join("work"));
+    let plain = layout.extension("plain", "", &[("rootfs/usr/local/a", b"a")]);
+    let ucode = "rootfs/usr/lib/firmware/amd-ucode/microcode_amd.bin";
+    let extensions = vec![plain.clone(), layout.extension("amd", "", &[(ucode, b"for AMD")])];
+    let mut asked = Asked { version: "v1.13.0", schematic: Schematic::default(), extensions };
+    let (base, set) = ask(&kitchen, &layout, &asked).await.unwrap();
+    let archive = set.microcode_archive().unwrap().unwrap();
+    let archive = archive.read_all(&kitchen.store, 1 << 20).await.unwrap();
+    let whole = set.initramfs(&VirtualImage::from_blob(base)).unwrap();
+    assert!(whole.read_all(&kitchen.store, 1 << 30).await.unwrap().starts_with(&archive));
+    std::fs::write(dir.path().join("early.cpio"), archive).unwrap();
+    // The kernel looks for it before it can unpack anything, so it is not compressed.
+    let script = "cpio -idu --quiet < early.cpio && find kernel -type f -exec cat {} + -print";
+    if let Some(found) = judge(dir.path(), "sh", &["-c", script]) {
+        assert_eq!(found, format!("for AMD{AMD_MICROCODE}\n"));
+    }
+    // Its directory stays in the initramfs, although there is nothing in it any more.
+    let Some(Node::Dir(left)) = set.layers.get("usr/lib/firmware/amd-ucode") else { panic!("{set:?}") };
+    assert!(left.children.is_empty() && set.firmware.is_empty());
+    asked.extensions = vec![plain];
+    let (_, set) = ask(&kitchen, &layout, &asked).await.unwrap();
+    assert_eq!((set.microcode_archive().unwrap(), set.layers.get("usr")), (None, None));
+}
+
+#[test]
+fn directories_without_files_keep_their_modes() {
+    let given = [("usr", 0o755), ("usr/lib", 0o750), ("usr/lib/firmware", 0o700)];
+    let tree = bare(&given.map(|(path, mode)| (path.to_owned(), mode))).unwrap();
+    for (path, mode) in given {
+        let Some(Node::Dir(dir)) = tree.get(path) else { panic!("{path} is no directory") };
+        assert_eq!(dir.meta.mode, mode, "{path}");
+    }
+    assert!(bare(&[]).unwrap().root.children.is_empty());
+    assert!(bare(&[("../etc".to_owned(), 0o755)]).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn before_1_8_the_layers_are_an_xz_stream() {
     let (dir, layout) = (tempfile::tempdir().unwrap(), Layout::new());
     let kitchen = kitchen(&dir.path().join("work"));

@@ -48,9 +48,8 @@ impl Writer {
             if unified { ("siderolabs/installer-base", "usr/bin") } else { ("siderolabs/installer", "bin") };
         let mut images = Vec::new();
         for arch in Arch::ALL {
-            let program =
-                (format!("{bin}/installer"), format!("installer of {version} for {arch}").into_bytes());
-            let mut layers = vec![VirtualImage::from_bytes(tar(&[program])?)];
+            let program = format!("installer of {version} for {arch}");
+            let mut layers = vec![VirtualImage::from_bytes(base(bin, &program)?)];
             if base_layers(&parsed) == 2 {
                 let own = (format!("usr/install/{arch}/vmlinuz"), b"the release's own".to_vec());
                 layers.push(VirtualImage::from_bytes(tar(&[own])?));
@@ -82,6 +81,23 @@ fn runtime(version: &str, arch: Arch) -> Map<String, Value> {
         ("Env".to_owned(), serde_json::json!([format!("TARGETARCH={arch}"), format!("VERSION={version}")])),
         ("Labels".to_owned(), labels),
     ])
+}
+
+/// The programs of a base installer, which are run as `/bin/installer` wherever they are.
+fn base(bin: &str, program: &str) -> Result<Vec<u8>, Anything> {
+    let mut archive = tar::Builder::new(Vec::new());
+    if bin != "bin" {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        header.set_mode(0o777);
+        archive.append_link(&mut header, "bin", bin)?;
+    }
+    let mut header = tar::Header::new_ustar();
+    header.set_size(program.len() as u64);
+    header.set_mode(0o755);
+    archive.append_data(&mut header, format!("{bin}/installer"), program.as_bytes())?;
+    Ok(archive.into_inner()?)
 }
 
 fn board() -> Result<Vec<u8>, Anything> {

@@ -69,3 +69,28 @@ fn what_is_missing_is_named_with_its_package() {
     let error = block_on_io(program.cook_bios(&store)).unwrap_err();
     assert!(matches!(error, GrubError::Program { .. }), "{error}");
 }
+
+#[test]
+fn an_image_may_have_eight_mebibytes_and_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("core.img");
+    let file = fs_err::File::create(&path).unwrap();
+    for (size, fits) in [(MAX_IMAGE, true), (MAX_IMAGE + 1, false)] {
+        file.set_len(size).unwrap();
+        match block_on_io(read(&path)) {
+            Ok(bytes) => assert!(fits && bytes.len() as u64 == size, "{size}"),
+            Err(error) => {
+                assert!(!fits && matches!(error, GrubError::Size { size: found } if found == size), "{error}")
+            }
+        }
+    }
+    // What is in the store in place of one is not loaded either.
+    let store = MemoryStore::default();
+    block_on_io(async {
+        let large = store.put(vec![0; usize::try_from(MAX_IMAGE).unwrap() + 1].into()).await.unwrap();
+        let error = BiosImages { core: large, bootstrap: large }.load(&store).await.unwrap_err();
+        let limit =
+            matches!(&error, GrubError::Store(StoreError::TooLarge { limit, .. }) if *limit == MAX_IMAGE);
+        assert!(limit, "{error:?}");
+    });
+}

@@ -145,9 +145,7 @@ fn a_failure_is_told_and_not_remembered() {
     bench.store.failures.store(1, Ordering::SeqCst);
     run(async {
         let error = bench.meter.digests(&content).await.unwrap_err();
-        assert!(
-            matches!(&error, MeasureError::Read(source) if matches!(**source, StoreError::Missing { .. }))
-        );
+        assert!(matches!(&error, MeasureError(source) if matches!(**source, StoreError::Missing { .. })));
         assert!(!error.to_string().contains("blob"));
         assert_eq!(bench.read_for(&content).await, LARGE as u64);
     });
