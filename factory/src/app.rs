@@ -15,6 +15,7 @@ use fs_err as fs;
 use signing::KeyAlgorithm;
 use tokio::sync::Semaphore;
 
+use crate::artefacts::Artefacts;
 use crate::available::{Available, Components};
 use crate::bundle;
 use crate::companions::Companions;
@@ -48,6 +49,8 @@ pub struct App {
     pub available: Available,
     /// Images.
     pub images: Images,
+    /// Images as artefacts of a registry.
+    pub artefacts: Artefacts,
     /// Installer images.
     pub installers: Installers,
     /// What goes beside images.
@@ -153,8 +156,11 @@ impl App {
         let (blobs, facts) = (Arc::clone(&store), Arc::clone(&records));
         let passes = config.limits.builds.get();
         let stored = (Arc::clone(&store), Arc::clone(&records));
+        let companions = Companions::new(images.clone(), stored, seal.clone(), passes);
+        let (told, offered) = (Arc::clone(&records), available.clone());
         Ok(Self {
-            companions: Companions::new(images.clone(), stored, seal.clone(), passes),
+            artefacts: Artefacts::new(images.clone(), offered, companions.clone(), told),
+            companions,
             seal,
             installers: Installers::new(images.clone(), available.clone(), blobs, facts),
             sources: Sources::new(available.clone(), Arc::clone(&store), Arc::clone(&records)),

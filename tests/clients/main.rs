@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of this crate is a test")]
 
 mod archives;
+mod artefacts;
 mod boots;
 mod bundles;
 mod conformance;
