@@ -10,7 +10,7 @@ use builder::store::{DirRecords, DirStore};
 use builder::{BlobStore, RecordStore};
 use extensions::reference::NameError;
 use extensions::releases::VersionRules;
-use extensions::{CookOptions, Kitchen, Limits, PullError, SourceSpec};
+use extensions::{CookOptions, Kitchen, LayoutSource, Limits, PullError, SourceSpec};
 use fs_err as fs;
 use signing::KeyAlgorithm;
 use tokio::sync::Semaphore;
@@ -144,7 +144,7 @@ impl App {
         };
         let kitchen = Kitchen::new(Arc::clone(&store), Arc::clone(&records), options);
         let available = available(&config, kitchen)?;
-        let shelves = shelves(&config, &available)?;
+        let shelves = shelves(&config)?;
         let settings = images::Settings {
             external_url: config.external_url.clone(),
             level: config.squashfs_level,
@@ -211,14 +211,16 @@ pub(crate) fn available(config: &Config, kitchen: Kitchen) -> Result<Available, 
 }
 
 /// Where schematics may be besides the records: the configured repository, and the source when it is a layout.
-fn shelves(config: &Config, available: &Available) -> Result<Vec<Shelf>, OpenError> {
+fn shelves(config: &Config) -> Result<Vec<Shelf>, OpenError> {
     let mut shelves = Vec::new();
     if let Some(repository) = &config.schematic_repository {
         let shelf = Shelf::registry(repository, &config.registries(), config.schematics_read_only);
         shelves.push(shelf.map_err(|source| OpenError::Schematics(Box::new(source)))?);
     }
-    if let SourceSpec::Layout(_) = config.source {
-        shelves.push(Shelf::layout(available.shared_source(), bundle::schematics()?));
+    if let SourceSpec::Layout(path) = &config.source {
+        let failed = |source| OpenError::Source { spec: config.source.clone(), source: Box::new(source) };
+        let layout = LayoutSource::open(path).map_err(failed)?;
+        shelves.push(Shelf::layout(layout, bundle::schematics()?));
     }
     Ok(shelves)
 }

@@ -18,4 +18,5 @@ mod pulls;
 mod registry;
 mod schematics_shared;
 mod site;
+mod tokens;
 mod upstream;
