@@ -11,11 +11,12 @@ use builder::{BlobStore, RecordStore};
 use extensions::reference::NameError;
 use extensions::releases::VersionRules;
 use extensions::source::{PinnedSource, Pins};
-use extensions::{CookOptions, ImageSource, Kitchen, Limits, PullError, SourceSpec};
+use extensions::{CookOptions, ImageSource, Kitchen, LayoutSource, Limits, PullError, SourceSpec};
 use fs_err as fs;
 use signing::KeyAlgorithm;
 use tokio::sync::Semaphore;
 
+use crate::artefacts::Artefacts;
 use crate::available::{Available, Components};
 use crate::bundle;
 use crate::companions::Companions;
@@ -52,6 +53,8 @@ pub struct App {
     pub images: Images,
     /// Documents about them.
     pub evidence: Evidence,
+    /// Images as artefacts of a registry.
+    pub artefacts: Artefacts,
     /// Installer images.
     pub installers: Installers,
     /// What goes beside images.
@@ -157,7 +160,7 @@ impl App {
         };
         let kitchen = Kitchen::new(Arc::clone(&store), Arc::clone(&records), options);
         let available = available(&config, kitchen, pins)?;
-        let shelves = shelves(&config, &available)?;
+        let shelves = shelves(&config)?;
         let settings = images::Settings {
             external_url: config.external_url.clone(),
             registry: config.source.registry(),
@@ -173,8 +176,11 @@ impl App {
         let stored = (Arc::clone(&store), Arc::clone(&records));
         let evidence = Evidence::new(images.clone(), config.source.registry());
         let described = (images.clone(), evidence.clone());
+        let companions = Companions::new(described, stored, seal.clone(), passes);
+        let (told, offered) = (Arc::clone(&records), available.clone());
         Ok(Self {
-            companions: Companions::new(described, stored, seal.clone(), passes),
+            artefacts: Artefacts::new(images.clone(), offered, companions.clone(), told),
+            companions,
             seal,
             installers: Installers::new(images.clone(), available.clone(), blobs, facts, signer),
             evidence,
@@ -240,14 +246,16 @@ pub(crate) fn available(
 }
 
 /// Where schematics may be besides the records: the configured repository, and the source when it is a layout.
-fn shelves(config: &Config, available: &Available) -> Result<Vec<Shelf>, OpenError> {
+fn shelves(config: &Config) -> Result<Vec<Shelf>, OpenError> {
     let mut shelves = Vec::new();
     if let Some(repository) = &config.schematic_repository {
         let shelf = Shelf::registry(repository, &config.registries(), config.schematics_read_only);
         shelves.push(shelf.map_err(|source| OpenError::Schematics(Box::new(source)))?);
     }
-    if let SourceSpec::Layout(_) = config.source {
-        shelves.push(Shelf::layout(available.shared_source(), bundle::schematics()?));
+    if let SourceSpec::Layout(path) = &config.source {
+        let failed = |source| OpenError::Source { spec: config.source.clone(), source: Box::new(source) };
+        let layout = LayoutSource::open(path).map_err(failed)?;
+        shelves.push(Shelf::layout(layout, bundle::schematics()?));
     }
     Ok(shelves)
 }

@@ -1,5 +1,7 @@
 //! Use case: a bundle of what certain versions and schematics need.
 
+mod export;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -8,11 +10,12 @@ use bytes::Bytes;
 use extensions::bundle::{Bundle, Collector, Platforms};
 use extensions::catalog::{self, UnknownExtension};
 use extensions::reference::NameError;
-use extensions::{ImageRef, PullError, Repository};
+use extensions::{ImageRef, ImageSource, PullError, Repository};
 use schematics::{Arch, Blame, Blamed, ExtensionNameError, SchematicId, TalosVersion};
 
 use crate::available::{Available, Unavailable};
 use crate::register::{Register, RegisterError, Stored};
+pub use export::{ExportError, export};
 
 /// What a bundle is to be good for.
 #[derive(Debug, Clone)]
@@ -113,13 +116,16 @@ pub fn schematics() -> Result<Repository, NameError> {
     "siderolabs/image-factory/schematics".parse()
 }
 
-/// Finds everything an order needs. Only manifests and catalogues are read.
+/// Finds everything an order needs at `source`, which `available` is read from. Only manifests and catalogues are read.
 ///
 /// # Errors
 /// When the source does not have all of it, or a schematic cannot be had for one of the versions.
-pub async fn collect(available: &Available, order: &Order) -> Result<Bundle, OrderError> {
+async fn collect(
+    available: &Available,
+    source: &dyn ImageSource,
+    order: &Order,
+) -> Result<Bundle, OrderError> {
     let wanted = stored(&order.schematics).await?;
-    let source = available.source();
     let mut gathering = Gathering { available, order, collector: Collector::new(source) };
     for version in &order.versions {
         gathering.release(version).await?;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use builder::{BlobStore, RecordStore};
 use bytes::Bytes;
+use schematics::Digest;
 use signing::bundle;
 
 use crate::evidence::{Evidence, Form};
@@ -149,6 +150,14 @@ impl Companions {
                 Ok(self.evidence.contents_of(subject.wanted, (&name, content), form).await?)
             }
         }
+    }
+
+    /// The SHA-256 of an image's bytes: one pass over all of them, and then remembered.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn sha256(&self, image: &Image) -> Result<Digest, CompanionError> {
+        Ok(self.contents.of(image).await?.sha256)
     }
 
     /// The signature of a text of ours, as a Sigstore bundle.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod app;
+pub mod artefacts;
 pub mod available;
 pub mod bundle;
 pub mod cli;

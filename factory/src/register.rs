@@ -219,8 +219,9 @@ impl Register {
                     continue;
                 }
             };
-            // Others may keep anything there.
-            let Some(stored) = Stored::read(id, text.clone()) else { continue };
+            // Others may keep anything there, and what has an owner is for that one, whom nobody is known as here.
+            let found = Stored::read(id, text.clone()).filter(|stored| stored.schematic.owner.is_empty());
+            let Some(stored) = found else { continue };
             let kept = self.records.put(KIND, id.digest(), text).await;
             kept.map_err(|source| FindError::Store { id, source })?;
             return Ok(stored);

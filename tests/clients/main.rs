@@ -11,11 +11,12 @@
 )]
 
 mod archives;
+mod artefacts;
 mod boots;
 mod bundles;
 mod conformance;
-mod cosign;
 mod contract;
+mod cosign;
 mod crowd;
 mod daemons;
 mod programs;
@@ -24,4 +25,5 @@ mod pulls;
 mod registry;
 mod schematics_shared;
 mod site;
+mod tokens;
 mod upstream;

@@ -1,7 +1,7 @@
 //! Debian's docker-registry on a free port of the loopback.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,15 @@ impl Registry {
             format!(", tls: {{certificate: '{}', key: '{}'}}", path("registry.pem"), path("registry.key"));
         let auth = format!("auth: {{htpasswd: {{realm: registry, path: '{}'}}}}\n", path("passwords"));
         Self::start(dir, &tls, &auth)
+    }
+
+    /// A registry without TLS that wants a token of the service at `realm`, signed with the key of a certificate.
+    pub(crate) fn with_tokens(realm: &str, certificate: &Path) -> Result<Self, Failure> {
+        let auth = format!(
+            "auth: {{token: {{realm: '{realm}', service: registry, issuer: tokens, rootcertbundle: '{}'}}}}\n",
+            text(certificate)
+        );
+        Self::start(tempfile::tempdir().unwrap(), "", &auth)
     }
 
     fn start(dir: TempDir, http: &str, more: &str) -> Result<Self, Failure> {

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use extensions::bundle::write;
-use factory::app::App;
-use factory::bundle::{Order, collect};
+use factory::bundle::{self, Order};
 use factory::config;
 use tokio::runtime::Runtime;
 
@@ -15,15 +13,9 @@ use crate::server::Anything;
 /// # Errors
 /// When it cannot be had.
 pub fn export(source: &str, order: &Order, to: &Path) -> Result<Vec<String>, Anything> {
-    let data = tempfile::tempdir()?;
-    let data = data.path().display().to_string();
-    let config = config::of(&[("source", source), ("data", &data)])?;
-    Runtime::new()?.block_on(async {
-        let app = App::open(config).await?;
-        let bundle = collect(&app.available, order).await?;
-        write(&bundle, app.available.source(), to, &|_| ()).await?;
-        Ok(bundle.names().map(str::to_owned).collect())
-    })
+    let config = config::of(&[("source", source)])?;
+    let bundle = Runtime::new()?.block_on(bundle::export(&config, order, to, &|_, _| ()))?;
+    Ok(bundle.names().map(str::to_owned).collect())
 }
 
 /// An order for these versions and schematics.

@@ -1,8 +1,6 @@
 //! The images a version consists of.
 
-use std::sync::Arc;
-
-use extensions::{ImageRef, ImageSource};
+use extensions::ImageRef;
 use schematics::{Feature, TalosVersion};
 
 use super::{Available, Unavailable};
@@ -19,12 +17,6 @@ pub struct ReleaseImages {
 }
 
 impl Available {
-    /// Where images come from, to be kept.
-    #[must_use]
-    pub fn shared_source(&self) -> Arc<dyn ImageSource> {
-        Arc::clone(&self.shared.source)
-    }
-
     /// The images of a version; `talosctl` only when it is wanted.
     ///
     /// # Errors

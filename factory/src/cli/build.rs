@@ -63,7 +63,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
 }
 
 /// Shows that something is going on; hidden when standard error is no terminal.
-pub(super) fn spinner(what: String) -> ProgressBar {
+fn spinner(what: String) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(what);
     bar.enable_steady_tick(Duration::from_millis(100));
     bar

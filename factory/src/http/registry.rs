@@ -1,5 +1,6 @@
 //! The container registry: OCI distribution specification 1.1, pull and discovery.
 
+mod artefacts;
 mod path;
 mod tags;
 
@@ -17,6 +18,7 @@ use super::error::ApiError;
 use super::keys::HostKeys;
 use super::path::{Query, Segment, no_schematic};
 use crate::app::App;
+use crate::artefacts::{ArtefactName, ArtefactRepository};
 use crate::images::Health;
 use crate::installers::{BlobContent, Document, InstallerName, InstallerRepository, Reference};
 use path::{Repository, Resource};
@@ -43,10 +45,19 @@ pub(super) async fn resource(
         Repository::Source(repository) => source(&app, &repository, resource, (&query, &wanted)).await,
         Repository::Installer { image, schematic } => {
             let invalid = || ApiError::bad_request("image_invalid", format!("invalid image: {image}"));
-            let name = InstallerName::parse(image).ok_or_else(invalid)?;
+            let artefact = ArtefactName::parse(image);
+            let installer_name = InstallerName::parse(image);
+            if artefact.is_none() && installer_name.is_none() {
+                return Err(invalid());
+            }
             let id = schematic.parse().map_err(|_| no_schematic(schematic))?;
             let stored =
                 app.register.find(id).await.map_err(|error| ApiError::of("schematic_unknown", error))?;
+            if let Some(name) = artefact {
+                let repository = ArtefactRepository { name, stored: &stored, keys: keys.0.as_ref() };
+                return artefacts::artefact(&app, repository, resource, (&query, &wanted)).await;
+            }
+            let name = installer_name.ok_or_else(invalid)?;
             let repository = InstallerRepository { name, stored: &stored, keys: keys.0.as_ref() };
             installer(&app, repository, resource, (&query, &wanted)).await
         }

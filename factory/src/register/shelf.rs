@@ -6,7 +6,7 @@ use builder::store::Blob;
 use bytes::Bytes;
 use extensions::schematic_image::{MAX_SCHEMATIC, SchematicImage};
 use extensions::source::{RegistryOptions, RegistrySource, within};
-use extensions::{ImageSource, PublishError, PullError, RegistryPusher, Repository};
+use extensions::{ImageSource, LayoutSource, PublishError, PullError, RegistryPusher, Repository};
 use futures::StreamExt as _;
 use futures::stream;
 use schematics::{Blame, Blamed, Digest, SchematicId};
@@ -84,8 +84,8 @@ impl Shelf {
 
     /// Schematics in a repository of a layout.
     #[must_use]
-    pub fn layout(source: Arc<dyn ImageSource>, repository: Repository) -> Self {
-        Self { source, repository, kind: Kind::Layout }
+    pub fn layout(source: LayoutSource, repository: Repository) -> Self {
+        Self { source: Arc::new(source), repository, kind: Kind::Layout }
     }
 
     /// The text of a schematic, if it is here.

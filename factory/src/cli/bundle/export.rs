@@ -1,17 +1,12 @@
 //! `factory bundle export`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use builder::store::{MemoryRecords, MemoryStore};
 use clap::Args;
-use extensions::bundle::write;
-use extensions::{CookOptions, Kitchen};
 use schematics::{Arch, TalosVersion};
 
-use crate::app;
-use crate::bundle::{Order, collect};
-use crate::cli::build::{meter, spinner};
+use crate::bundle::{Order, export};
+use crate::cli::build::meter;
 use crate::cli::id::read_text;
 use crate::cli::{Outcome, Settings, say};
 use crate::log;
@@ -56,26 +51,13 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     };
     let config = arguments.settings.load()?;
     log::start(&config.logging);
-    // Nothing is cooked and nothing is kept.
-    let work = tempfile::tempdir()?;
-    let options = CookOptions {
-        level: config.squashfs_level,
-        threads: config.limits.builds,
-        parallel: config.limits.builds,
-        work: work.path().to_owned(),
-    };
-    let kitchen = Kitchen::new(Arc::new(MemoryStore::default()), Arc::new(MemoryRecords::default()), options);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let available = app::available(&config, kitchen, None)?;
-        let bar = spinner("looking for what is needed".to_owned());
-        let bundle = collect(&available, &order).await;
-        bar.finish_and_clear();
-        let bundle = bundle?;
-        let bar = meter(bundle.size());
-        let written = write(&bundle, available.source(), &arguments.output, &|more| bar.inc(more)).await;
-        bar.finish_and_clear();
-        written?;
-        say(&bundle.names().map(|name| format!("{name}\n")).collect::<String>())
-    })
+    let bar = meter(0);
+    let progress = |more, total| {
+        bar.set_length(total);
+        bar.inc(more);
+    };
+    let exported = runtime.block_on(export(&config, &order, &arguments.output, &progress));
+    bar.finish_and_clear();
+    say(&exported?.names().map(|name| format!("{name}\n")).collect::<String>())
 }
