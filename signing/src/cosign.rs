@@ -179,7 +179,17 @@ pub fn verify(
         STANDARD.decode(&found.signature).map_err(|_| ImageSignatureError::Encoding { digest })?;
     key.verify(&found.payload, &signature)
         .map_err(|source| ImageSignatureError::Signature { digest, source })?;
-    let payload: Payload = serde_json::from_slice(&found.payload)
+    claim(&digest, &found.payload)
+}
+
+/// What a payload says about the image `digest`. Whether somebody signed it is for the caller to check, and first.
+///
+/// # Errors
+/// When it is too long, not what cosign signs, or about another image.
+pub fn claim(digest: &Digest, payload: &[u8]) -> Result<Claim, ImageSignatureError> {
+    let digest = *digest;
+    bound("payload", payload.len(), MAX_PAYLOAD)?;
+    let payload: Payload = serde_json::from_slice(payload)
         .map_err(|source| ImageSignatureError::Payload { digest, source: Some(source) })?;
     let Critical { identity, image, kind } = payload.critical;
     if kind != KIND {
