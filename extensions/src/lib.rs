@@ -29,6 +29,7 @@ pub mod sbom;
 pub mod schematic_image;
 pub mod source;
 pub mod talosctl;
+pub mod trust;
 mod turns;
 pub mod virtual_extension;
 mod yaml;
@@ -43,4 +44,5 @@ pub use publish::{LayoutWriter, Publication, PublishError, Publisher, RegistryPu
 pub use pull::{Limits, PulledTree, pull_tree};
 pub use reference::{ImageName, ImageRef, Repository};
 pub use source::{ImageSource, LayoutSource, PullError, SourceSpec};
+pub use trust::{TrustPolicy, TrustedSource};
 pub use yaml::YamlError;

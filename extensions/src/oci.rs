@@ -240,6 +240,17 @@ impl Document {
 }
 
 impl Index {
+    /// An OCI index of these.
+    #[must_use]
+    pub fn of(manifests: Vec<Descriptor>) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: Some(INDEX.to_owned()),
+            manifests,
+            annotations: BTreeMap::new(),
+        }
+    }
+
     /// The document as it is stored.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 //!
 //! The program comes out of the overlay's image, for the processor this runs on. It is run with one argument, the options
 //! of a schematic as YAML on its standard input, in a directory of its own, without an environment, for a limited time;
-//! it answers with YAML. It can do what the user can who runs this, so overlays must come from where releases come from.
+//! it answers with YAML. It can do what the user can who runs this: the source must be a [`TrustedSource`](crate::TrustedSource),
+//! which hands out what somebody signed.
 
 mod program;
 

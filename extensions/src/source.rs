@@ -3,6 +3,7 @@
 mod layout;
 mod pinned;
 mod place;
+mod referrers;
 mod registry;
 mod spec;
 mod verify;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use builder::store::{Blob, BlobStore, StoreError};
+use builder::store::{Blob, BlobStore, RecordError, StoreError};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
@@ -31,12 +32,16 @@ pub(crate) use verify::verified;
 pub use verify::within;
 
 use crate::hostile::HostileError;
+use crate::oci::Descriptor;
 use crate::reference::Repository;
+use crate::trust::Untrusted;
 
 /// The largest manifest or index that is read, in bytes; what registries accept.
 pub const MAX_MANIFEST: u64 = 4 << 20;
 /// The most tags of one repository that are read.
 pub const MAX_TAGS: usize = 100_000;
+/// The most manifests that may refer to one image.
+pub const MAX_REFERRERS: usize = 1000;
 
 /// The bytes of a blob; ends with the first error, and with success only when all bytes were right.
 pub type BlobStream = BoxStream<'static, Result<Bytes, PullError>>;
@@ -60,6 +65,21 @@ pub trait ImageSource: Debug + Send + Sync + 'static {
 
     /// A blob. The stream fails when it is longer or shorter than announced, or its bytes are others.
     async fn blob(&self, repository: &Repository, blob: Blob) -> Result<BlobStream, PullError>;
+
+    /// The manifests that say they are about the image `digest`: signatures, lists of contents and the like. In no
+    /// particular order, at most [`MAX_REFERRERS`], none when the repository or the image is unknown.
+    async fn referrers(&self, repository: &Repository, digest: Digest) -> Result<Vec<Descriptor>, PullError>;
+
+    /// Fails unless the manifest or index may be used. For those who have its bytes, or something made of them, already:
+    /// whoever gets it from here need not ask. A source without a policy lets everything be used.
+    async fn admit(&self, _repository: &Repository, _digest: Digest) -> Result<(), PullError> {
+        Ok(())
+    }
+
+    /// Fails unless the blob may be used; as [`ImageSource::admit`].
+    async fn admit_blob(&self, _repository: &Repository, _digest: Digest) -> Result<(), PullError> {
+        Ok(())
+    }
 }
 
 /// Copies a blob of a source into a store.
@@ -262,6 +282,12 @@ pub enum PullError {
         /// The tag.
         tag: String,
     },
+    /// The policy does not let the image be used.
+    #[error(transparent)]
+    Untrusted(Box<Untrusted>),
+    /// What is known about signatures could not be looked up or remembered.
+    #[error("could not remember which images are trusted")]
+    Facts(#[from] RecordError),
     /// Our own store failed.
     #[error("could not keep what was read from {repository}")]
     Store {
@@ -278,6 +304,7 @@ impl Blamed for PullError {
         match self {
             Self::NoTag { .. } => Blame::Missing,
             Self::Store { source, .. } => source.blame(),
+            Self::Facts(source) => source.blame(),
             Self::NoRepository { .. }
             | Self::NoContent { .. }
             | Self::Denied { .. }
@@ -297,7 +324,8 @@ impl Blamed for PullError {
             | Self::NoPlatform { .. }
             | Self::Moved(_)
             | Self::NotPinned { .. }
-            | Self::Hostile { .. } => Blame::Upstream,
+            | Self::Hostile { .. }
+            | Self::Untrusted(_) => Blame::Upstream,
         }
     }
 }

@@ -7,6 +7,7 @@ use builder::{BlobStore, VirtualImage};
 use bytes::Bytes;
 use schematics::{Arch, Digest};
 use serde_json::{Map, Value, json};
+use signing::cosign::{self, ImageSignature};
 
 use super::{Publication, PublishError, measure};
 use crate::oci::{CONFIG, Descriptor, INDEX, ImageManifest, Index, LAYER, MANIFEST, OciPlatform};
@@ -65,6 +66,29 @@ impl Publication {
         let manifest =
             ImageManifest { schema_version: 2, media_type, config, layers: descriptors, annotations };
         Ok(Self::document(MANIFEST, manifest.encode().map_err(PublishError::Document)?, blobs))
+    }
+
+    /// A signature as the image that cosign keeps it in.
+    ///
+    /// # Errors
+    /// Never in practice: all of it is in memory.
+    pub async fn signature(
+        signature: ImageSignature,
+        store: &Arc<dyn BlobStore>,
+    ) -> Result<Self, PublishError> {
+        let config = json!({
+            "architecture": "",
+            "os": "",
+            "config": {},
+            "rootfs": { "type": "layers", "diff_ids": [Digest::of(&signature.payload)] },
+        });
+        let config = serde_json::to_vec(&config).map_err(PublishError::Document)?;
+        let layer = Part {
+            annotations: BTreeMap::from([(cosign::ANNOTATION.to_owned(), signature.signature)]),
+            ..Part::new(cosign::MEDIA_TYPE, VirtualImage::from_bytes(signature.payload))
+        };
+        let config = Part::new(CONFIG, VirtualImage::from_bytes(config));
+        Self::image(config, vec![layer], BTreeMap::new(), store).await
     }
 
     /// A container image with a configuration made for it.

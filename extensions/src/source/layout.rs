@@ -14,9 +14,9 @@ use schematics::Digest;
 use serde::Deserialize;
 use tokio::task;
 
-use super::{BlobStream, ImageSource, MAX_MANIFEST, MAX_TAGS, Place, PullError, verified, within};
+use super::{BlobStream, ImageSource, MAX_MANIFEST, MAX_TAGS, Place, PullError, referrers, verified, within};
 use crate::bundle::MARK;
-use crate::oci::{Descriptor, Index};
+use crate::oci::{Descriptor, Index, MANIFEST};
 use crate::reference::{ImageName, Repository};
 use files::{Files, Reader};
 
@@ -166,6 +166,31 @@ impl ImageSource for LayoutSource {
             Err(PullError::Length { digest: blob.digest, expected: blob.size, found: reader.left() })
         }
     }
+
+    async fn referrers(&self, repository: &Repository, digest: Digest) -> Result<Vec<Descriptor>, PullError> {
+        let index = self.index().await?;
+        let mut found = referrers::by_tag(self, repository, digest).await?;
+        for entry in index.manifests.into_iter().filter(|entry| is_attached(entry, repository)) {
+            let document = match self.manifest(repository, entry.digest).await {
+                Ok(document) => document,
+                Err(PullError::NoContent { .. } | PullError::TooLarge { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            if let Some(referrer) = referrers::describe(&document, &entry, digest) {
+                referrers::add(&mut found, referrer, repository)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether an entry may be about another one: it is a manifest, and has no name, or one without a tag.
+fn is_attached(entry: &Descriptor, repository: &Repository) -> bool {
+    if entry.media_type != MANIFEST {
+        return false;
+    }
+    let Some(name) = entry.annotations.get(REF_NAME) else { return true };
+    name.parse::<ImageName>().is_ok_and(|name| name.repository == *repository && name.tag.is_none())
 }
 
 /// Reads `index.json` of a layout directory.

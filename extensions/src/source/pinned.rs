@@ -9,6 +9,7 @@ use bytes::Bytes;
 use schematics::Digest;
 
 use super::{BlobStream, ImageSource, PullError};
+use crate::oci::Descriptor;
 use crate::reference::Repository;
 
 /// Which image a tag has to stand for.
@@ -74,5 +75,17 @@ impl ImageSource for PinnedSource {
 
     async fn blob(&self, repository: &Repository, blob: Blob) -> Result<BlobStream, PullError> {
         self.source.blob(repository, blob).await
+    }
+
+    async fn referrers(&self, repository: &Repository, digest: Digest) -> Result<Vec<Descriptor>, PullError> {
+        self.source.referrers(repository, digest).await
+    }
+
+    async fn admit(&self, repository: &Repository, digest: Digest) -> Result<(), PullError> {
+        self.source.admit(repository, digest).await
+    }
+
+    async fn admit_blob(&self, repository: &Repository, digest: Digest) -> Result<(), PullError> {
+        self.source.admit_blob(repository, digest).await
     }
 }

@@ -18,8 +18,8 @@ use reqwest::{Method, StatusCode, Url};
 use schematics::Digest;
 use serde::Deserialize;
 
-use super::{BlobStream, ImageSource, MAX_MANIFEST, MAX_TAGS, Place, PullError};
-use crate::oci::ACCEPTED;
+use super::{BlobStream, ImageSource, MAX_MANIFEST, MAX_TAGS, Place, PullError, referrers};
+use crate::oci::{ACCEPTED, Descriptor, INDEX};
 use crate::reference::{Repository, is_tag};
 use transport::{Ask, Transport};
 
@@ -251,6 +251,30 @@ impl ImageSource for RegistrySource {
             }),
             status => Err(self.refused(&ask, status)),
         }
+    }
+
+    async fn referrers(&self, repository: &Repository, digest: Digest) -> Result<Vec<Descriptor>, PullError> {
+        let mut ask = self.ask(repository, "referrers", &digest.to_string()).accepting(INDEX);
+        let mut found = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let answer = self.transport.document(&ask, MAX_MANIFEST).await?;
+            match answer.status {
+                StatusCode::OK => {}
+                // What registries answer that do not know the question; GHCR and others send more than 404.
+                status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+                    return referrers::by_tag(self, repository, digest).await;
+                }
+                status => return Err(self.refused(&ask, status)),
+            }
+            for referrer in referrers::listed(&answer.body, repository, digest)? {
+                referrers::add(&mut found, referrer, repository)?;
+            }
+            match next_page(&ask.url, &answer.headers)? {
+                Some(url) => ask.url = url,
+                None => return Ok(found),
+            }
+        }
+        Err(referrers::too_many(repository))
     }
 }
 
