@@ -11,7 +11,9 @@ use builder::{BlobStore, RecordStore};
 use extensions::reference::NameError;
 use extensions::releases::VersionRules;
 use extensions::source::{PinnedSource, Pins};
-use extensions::{CookOptions, ImageSource, Kitchen, LayoutSource, Limits, PullError, SourceSpec};
+use extensions::{
+    CookOptions, ImageSource, Kitchen, LayoutSource, Limits, PullError, SourceSpec, TrustedSource,
+};
 use fs_err as fs;
 use signing::KeyAlgorithm;
 use tokio::sync::Semaphore;
@@ -159,7 +161,8 @@ impl App {
             work,
         };
         let kitchen = Kitchen::new(Arc::clone(&store), Arc::clone(&records), options);
-        let available = available(&config, kitchen, pins)?;
+        let opened = open_source(&config, Arc::clone(&records), pins)?;
+        let available = available(&config, opened.trusted, kitchen)?;
         let shelves = shelves(&config)?;
         let settings = images::Settings {
             external_url: config.external_url.clone(),
@@ -184,7 +187,12 @@ impl App {
             seal,
             installers: Installers::new(images.clone(), available.clone(), blobs, facts, signer),
             evidence,
-            sources: Sources::new(available.clone(), Arc::clone(&store), Arc::clone(&records)),
+            sources: Sources::new(
+                opened.passing,
+                available.limits().clone(),
+                Arc::clone(&store),
+                Arc::clone(&records),
+            ),
             images,
             available,
             keys: Arc::new(keys),
@@ -222,30 +230,63 @@ fn host(url: &str) -> String {
     rest.split('/').next().unwrap_or_default().to_owned()
 }
 
-/// What the configured source offers. A registry is not connected to yet.
+/// The configured source, in two forms.
+pub(crate) struct OpenSource {
+    /// With what the policy accepts of it.
+    pub(crate) trusted: Arc<dyn ImageSource>,
+    /// With signatures and other attachments as well, which those check who get them.
+    pub(crate) passing: Arc<dyn ImageSource>,
+}
+
+/// Opens the configured source. A registry is not connected to yet.
 ///
 /// # Errors
 /// When the source cannot be used.
-pub(crate) fn available(
+pub(crate) fn open_source(
     config: &Config,
-    kitchen: Kitchen,
+    records: Arc<dyn RecordStore>,
     pins: Option<Pins>,
-) -> Result<Available, OpenError> {
+) -> Result<OpenSource, OpenError> {
     let opened = config.source.open(config.registries());
     let source = opened
         .map_err(|source| OpenError::Source { spec: config.source.clone(), source: Box::new(source) })?;
-    let source: Arc<dyn ImageSource> = Arc::new(MeteredSource(source));
-    let source = match pins {
-        Some(pins) => Arc::new(PinnedSource::new(source, pins)),
-        None => source,
+    for rule in config.trust.rules() {
+        match rule.signers() {
+            Some(_) => tracing::info!(%rule, "trust"),
+            None => {
+                tracing::warn!(%rule, "UNVERIFIED images are used: whoever writes to the source decides what runs")
+            }
+        }
+    }
+    let trusted = TrustedSource::new(Arc::new(MeteredSource(source)), config.trust.clone(), records);
+    let passing = trusted.with_attachments();
+    // Pins go around trust, not inside: nobody pins the tags of signatures.
+    let pinned = |source: TrustedSource| -> Arc<dyn ImageSource> {
+        match &pins {
+            Some(pins) => Arc::new(PinnedSource::new(Arc::new(source), pins.clone())),
+            None => Arc::new(source),
+        }
     };
+    Ok(OpenSource { trusted: pinned(trusted), passing: pinned(passing) })
+}
+
+/// What a source offers.
+///
+/// # Errors
+/// Never in practice: the names of Talos' images are fixed and are names.
+pub(crate) fn available(
+    config: &Config,
+    source: Arc<dyn ImageSource>,
+    kitchen: Kitchen,
+) -> Result<Available, OpenError> {
     let downloads = Arc::new(Semaphore::new(config.limits.fetches.get()));
     let limits = Limits { downloads, ..Limits::default() };
     let rules = VersionRules { minimum: config.min_version.clone(), broken: config.broken_versions.clone() };
     Ok(Available::new(source, kitchen, limits, Components::official()?, rules))
 }
 
-/// Where schematics may be besides the records: the configured repository, and the source when it is a layout.
+/// Where schematics may be besides the records: the configured repository, and the source when it is a layout. Nobody signs
+/// them, since they are named by their digests.
 fn shelves(config: &Config) -> Result<Vec<Shelf>, OpenError> {
     let mut shelves = Vec::new();
     if let Some(repository) = &config.schematic_repository {

@@ -1,5 +1,6 @@
 //! Use case: what there is to build from. Versions, their extensions, overlays, files and programs.
 
+mod admission;
 mod component;
 mod documents;
 mod error;

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use builder::format::grub::GrubTools;
-use extensions::SourceSpec;
 use extensions::source::{Authorities, Credentials, RegistryOptions};
+use extensions::{SourceSpec, TrustPolicy};
 use schematics::TalosVersion;
 use signing::PublicKey;
 
@@ -46,6 +46,8 @@ pub struct Config {
     pub schematic_repository: Option<RepositorySpec>,
     /// Whether they are only read from there.
     pub schematics_read_only: bool,
+    /// Whose signatures make images of the source good.
+    pub trust: TrustPolicy,
     /// How clients reach us; no slash at its end.
     pub external_url: String,
     /// How iPXE reaches us; no slash at its end.

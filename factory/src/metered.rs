@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use builder::Blob;
 use bytes::Bytes;
+use extensions::oci::Descriptor;
 use extensions::source::BlobStream;
 use extensions::{ImageSource, PullError, Repository};
 use futures::StreamExt as _;
@@ -44,6 +45,18 @@ impl ImageSource for MeteredSource {
             }
         };
         Ok(pieces.inspect(broken).boxed())
+    }
+
+    async fn referrers(&self, repository: &Repository, digest: Digest) -> Result<Vec<Descriptor>, PullError> {
+        counted("referrers", self.0.referrers(repository, digest).await)
+    }
+
+    async fn admit(&self, repository: &Repository, digest: Digest) -> Result<(), PullError> {
+        self.0.admit(repository, digest).await
+    }
+
+    async fn admit_blob(&self, repository: &Repository, digest: Digest) -> Result<(), PullError> {
+        self.0.admit_blob(repository, digest).await
     }
 }
 

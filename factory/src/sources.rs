@@ -7,7 +7,8 @@
 //! source-tags/<repository, tag> what the tag stood for when it was last looked up
 //! ```
 //!
-//! So an image that was pulled before can be pulled while the source does not answer.
+//! So an image that was pulled before can be pulled while the source does not answer. What is kept is passed on only as
+//! long as the policy lets it be used.
 
 mod error;
 
@@ -18,15 +19,14 @@ use builder::plan::CanonicalWriter;
 use builder::store::{Blob, BlobStoreExt as _, RecordKind};
 use builder::{BlobStore, RecordStore, VirtualImage};
 use bytes::Bytes;
-use extensions::oci::{self, INDEX, MANIFEST};
+use extensions::oci::{self, INDEX, Index, MANIFEST};
 use extensions::source::{self, MAX_MANIFEST};
-use extensions::{PullError, Repository};
+use extensions::{ImageSource, Limits, PullError, Repository};
 use moka::future::Cache;
 use schematics::{Blame, Blamed as _, Digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::available::Available;
 use crate::flights::Flights;
 use crate::images::Health;
 use crate::installers::{BlobContent, Document, Reference};
@@ -43,7 +43,8 @@ const FRESH: Duration = Duration::from_secs(60);
 /// Passes images of the source on. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    available: Available,
+    source: Arc<dyn ImageSource>,
+    limits: Limits,
     store: Arc<dyn BlobStore>,
     records: Arc<dyn RecordStore>,
     resolved: Cache<(Repository, String), Digest>,
@@ -52,11 +53,17 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Images of what is available, kept in `store` and remembered in `records`.
+    /// Images of `source` within `limits`, kept in `store` and remembered in `records`.
     #[must_use]
-    pub fn new(available: Available, store: Arc<dyn BlobStore>, records: Arc<dyn RecordStore>) -> Self {
+    pub fn new(
+        source: Arc<dyn ImageSource>,
+        limits: Limits,
+        store: Arc<dyn BlobStore>,
+        records: Arc<dyn RecordStore>,
+    ) -> Self {
         Self {
-            available,
+            source,
+            limits,
             store,
             records,
             resolved: Cache::builder().max_capacity(REMEMBERED).time_to_live(FRESH).build(),
@@ -71,7 +78,7 @@ impl Sources {
     /// When there is no such repository, or the source does not answer.
     pub async fn tags(&self, repository: &Repository) -> Result<Arc<Vec<String>>, SourcesError> {
         let ask = Box::pin(async {
-            let mut tags = self.available.source().tags(repository).await?;
+            let mut tags = self.source.tags(repository).await?;
             tags.sort_unstable();
             tags.dedup();
             Ok(Arc::new(tags))
@@ -110,11 +117,12 @@ impl Sources {
         fetch: bool,
     ) -> Result<BlobContent, SourcesError> {
         let pull = |error| SourcesError::pull(repository, Arc::new(error));
+        self.source.admit_blob(repository, digest).await.map_err(pull)?;
         let blob = match self.kept(repository, digest).await? {
             Some(blob) => blob,
             None => {
-                let size = self.available.source().blob_size(repository, digest).await.map_err(pull)?;
-                let limit = self.available.limits().blob;
+                let size = self.source.blob_size(repository, digest).await.map_err(pull)?;
+                let limit = self.limits.blob;
                 if size > limit {
                     return Err(pull(PullError::TooLarge { what: format!("blob {digest}"), limit }));
                 }
@@ -129,36 +137,59 @@ impl Sources {
         Ok(BlobContent { digest, layout, health: Health::default() })
     }
 
+    /// What refers to an image, as an index: what the tag lists under which registries without referrers keep it, or else
+    /// what the source says. The former is there too when the source does not answer.
+    ///
+    /// # Errors
+    /// When the source does not answer.
+    pub async fn referrers(&self, repository: &Repository, digest: Digest) -> Result<Index, SourcesError> {
+        let tag = Reference::Tag(digest.to_string().replace(':', "-"));
+        match self.document(repository, &tag).await {
+            Ok(found) if found.media_type == INDEX => {
+                if let Ok(index) = serde_json::from_slice(&found.bytes) {
+                    return Ok(index);
+                }
+            }
+            Err(error) if error.blame() != Blame::Missing => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        let told = self.source.referrers(repository, digest).await;
+        told.map(Index::of).map_err(|error| SourcesError::pull(repository, Arc::new(error)))
+    }
+
     /// What a tag stands for; what it stood for before when the source does not answer.
     async fn resolve(&self, repository: &Repository, tag: &str) -> Result<Digest, SourcesError> {
         let key = key(repository, tag);
-        let ask = Box::pin(async { self.available.source().resolve(repository, tag).await });
+        let ask = Box::pin(async { self.source.resolve(repository, tag).await });
         match self.resolved.try_get_with((repository.clone(), tag.to_owned()), ask).await {
             Ok(digest) => {
                 self.remember(TAGS, key, &digest).await?;
                 Ok(digest)
             }
-            Err(error) if error.blame() == Blame::Upstream => match self.recall(TAGS, key).await? {
-                Some(digest) => {
-                    let error = chain(&error);
-                    tracing::warn!(%repository, tag, error, "the source does not answer; an earlier answer is used");
-                    Ok(digest)
+            Err(error) if error.blame() == Blame::Upstream && !matches!(*error, PullError::Untrusted(_)) => {
+                match self.recall(TAGS, key).await? {
+                    Some(digest) => {
+                        let error = chain(&error);
+                        tracing::warn!(%repository, tag, error, "the source does not answer; an earlier answer is used");
+                        Ok(digest)
+                    }
+                    None => Err(SourcesError::pull(repository, error)),
                 }
-                None => Err(SourcesError::pull(repository, error)),
-            },
+            }
             Err(error) => Err(SourcesError::pull(repository, error)),
         }
     }
 
     async fn manifest(&self, repository: &Repository, digest: Digest) -> Result<Bytes, SourcesError> {
+        let pull = |error| SourcesError::pull(repository, Arc::new(error));
         if self.kept(repository, digest).await?.is_some() {
+            self.source.admit(repository, digest).await.map_err(pull)?;
             // One that cannot be read is fetched again.
             if let Ok(bytes) = self.store.read_all(digest, MAX_MANIFEST).await {
                 return Ok(bytes);
             }
         }
-        let bytes = self.available.source().manifest(repository, digest).await;
-        let bytes = bytes.map_err(|error| SourcesError::pull(repository, Arc::new(error)))?;
+        let bytes = self.source.manifest(repository, digest).await.map_err(pull)?;
         let blob = self.store.put(bytes.clone()).await?;
         self.remember(CONTENTS, key(repository, &digest.to_string()), &blob.size).await?;
         Ok(bytes)
@@ -175,12 +206,13 @@ impl Sources {
 
     /// Copies a blob into the store, at most once at a time, whoever goes away.
     async fn fetch(&self, repository: &Repository, blob: Blob) -> Result<(), SourcesError> {
-        let (available, store) = (self.available.clone(), Arc::clone(&self.store));
+        let (source, limits, store) =
+            (Arc::clone(&self.source), self.limits.clone(), Arc::clone(&self.store));
         let of = repository.clone();
         let copy = || async move {
             // The semaphore is never closed; without a permit there is only less order.
-            let _permit = available.limits().downloads.acquire().await.ok();
-            source::copy(available.source(), &of, blob, &store).await
+            let _permit = limits.downloads.acquire().await.ok();
+            source::copy(source.as_ref(), &of, blob, &store).await
         };
         let landed = self.fetches.join((repository.clone(), blob.digest), copy).await;
         let landed = landed.map_err(|_| SourcesError::Abandoned)?;

@@ -116,7 +116,13 @@ impl<'a> Collector<'a> {
         let tags = ATTACHED.map(|suffix| format!("sha256-{}{suffix}", document.hex()));
         let found: Vec<(String, Option<Digest>)> = {
             let asked = tags.into_iter().map(|tag| async {
-                let digest = self.resolve(repository, &tag).await?;
+                let digest = match self.resolve(repository, &tag).await {
+                    Err(error @ PullError::Untrusted(_)) => {
+                        tracing::warn!(%error, "left out: it lies where signatures do, and is none");
+                        None
+                    }
+                    resolved => resolved?,
+                };
                 Ok::<_, PullError>((tag, digest))
             });
             // Gathered first: a lazy iterator of references would make this future one that cannot be sent to a thread.

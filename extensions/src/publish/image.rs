@@ -76,13 +76,7 @@ impl Publication {
         signature: ImageSignature,
         store: &Arc<dyn BlobStore>,
     ) -> Result<Self, PublishError> {
-        let config = json!({
-            "architecture": "",
-            "os": "",
-            "config": {},
-            "rootfs": { "type": "layers", "diff_ids": [Digest::of(&signature.payload)] },
-        });
-        let config = serde_json::to_vec(&config).map_err(PublishError::Document)?;
+        let config = cosign::configuration(&signature.payload).map_err(PublishError::Document)?;
         let layer = Part {
             annotations: BTreeMap::from([(cosign::ANNOTATION.to_owned(), signature.signature)]),
             ..Part::new(cosign::MEDIA_TYPE, VirtualImage::from_bytes(signature.payload))

@@ -92,6 +92,18 @@ pub static KEYS: &[Key] = &[
         "false",
         "Whether schematics are only read from the repository, and new ones stay here: `true` or `false`.",
     ),
+    list(
+        "trust",
+        "[REPOSITORY=]SIGNER",
+        "talos",
+        "Whose signatures make images of the source good: `talos` for those who sign Talos, `key:FILE` for a public key in PEM, `keyless:ISSUER=IDENTITY` for who can prove an identity, `unsigned` for no signature at all, or `file:FILE` for rules in a file. With `REPOSITORY=` before it, it is for the repositories at and below that name (`talos` is for `siderolabs` unless said otherwise). Everything else is refused; see [whom we believe](trust.md).",
+    ),
+    key(
+        "trust-root",
+        "FILE",
+        "",
+        "The authorities and logs that prove identities: a `trusted_root.json` of Sigstore's. That of the public instance, as it was when this program was made, when not given.",
+    ),
     key(
         "external-url",
         "URL",

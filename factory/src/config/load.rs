@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::thread;
 
 use builder::format::grub::GrubTools;
+use extensions::TrustPolicy;
 
 use super::keys::Key;
 use super::raw::{Origin, Raw, split, unknown};
 use super::values::{self, Origins};
 use super::{Config, ConfigErrors, Limits, Logging, Problem, Timeouts};
+use crate::log::chain;
+use crate::trust;
 
 /// Defaults, then the file, then the environment, then the flags.
 ///
@@ -86,6 +89,7 @@ impl Reader<'_> {
         let authorities = self.maybe("registry-ca", values::authorities);
         let schematic_repository = self.maybe("schematic-repository", values::repository);
         let read_only = self.one("schematic-repository-read-only", values::boolean);
+        let trust = self.trust();
         let external_url = self.external_url(listen);
         let pxe_url = self.maybe("pxe-url", values::own_url);
         let metrics_listen = self.one("metrics-listen", values::optional_address);
@@ -113,6 +117,7 @@ impl Reader<'_> {
             authorities: authorities.unwrap_or_default(),
             schematic_repository,
             schematics_read_only: read_only?,
+            trust: trust?,
             pxe_url: pxe_url.unwrap_or_else(|| external_url.clone()),
             external_url,
             metrics_listen: metrics_listen?,
@@ -132,6 +137,20 @@ impl Reader<'_> {
             logging: logging?,
             raw: Raw::default(),
         })
+    }
+
+    /// Nothing said means nobody is trusted.
+    fn trust(&mut self) -> Option<TrustPolicy> {
+        let root = self.maybe("trust-root", values::trust_root);
+        let specs = self.many("trust", values::trust)?.concat();
+        match trust::policy(specs, root) {
+            Ok(policy) => Some(policy),
+            Err(error) => {
+                let origin = self.raw.get("trust").map_or(Origin::Default, |given| given.origin.clone());
+                self.problem("trust", origin, chain(&error).to_string());
+                None
+            }
+        }
     }
 
     fn limits(&mut self) -> Option<Limits> {

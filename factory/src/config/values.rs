@@ -4,9 +4,11 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use extensions::source::{Authorities, Credentials};
+use extensions::trust::TrustRoot;
 use extensions::{Repository, SourceSpec};
 use fs_err as fs;
 use schematics::TalosVersion;
@@ -15,6 +17,7 @@ use url::Url;
 
 use crate::keys::KeySets;
 use crate::log::chain;
+use crate::trust::{self, TrustSpec};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +114,16 @@ pub(super) fn public_key(path: &str) -> Parsed<PublicKey> {
 
 /// The longest file with a public key.
 const MAX_KEY: u64 = 64 * 1024;
+
+/// Whose signatures count, by what is said and by the files that are named.
+pub(super) fn trust(text: &str) -> Parsed<Vec<TrustSpec>> {
+    trust::read(text).map_err(|error| chain(&error))
+}
+
+/// Reads the file of a trusted root.
+pub(super) fn trust_root(path: &str) -> Parsed<Arc<TrustRoot>> {
+    trust::root(Path::new(path)).map_err(|error| chain(&error))
+}
 
 pub(super) fn boolean(text: &str) -> Parsed<bool> {
     text.parse().map_err(|_| "expected `true` or `false`".to_owned())

@@ -8,6 +8,7 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use extensions::PullError;
+use extensions::trust::Untrusted;
 use schematics::{Blame, Blamed};
 use serde_json::json;
 
@@ -49,7 +50,8 @@ impl ApiError {
     /// The answer to an error of another layer.
     ///
     /// The text is the error's own when the caller can do something about it; what happened inside or at the source
-    /// stays in the log. What a bundle leaves out is named, since only somebody who makes bundles can help.
+    /// stays in the log. What a bundle leaves out is named, since only somebody who makes bundles can help. That an image is not
+    /// trusted is told in full: asking again does not help, and whoever asked is who notices.
     pub(super) fn of<E: Blamed + Error + Send + Sync + 'static>(code: &'static str, error: E) -> Self {
         if let Some(missing) = PullError::left_out(&error) {
             let text = missing.to_string();
@@ -58,7 +60,10 @@ impl ApiError {
         let blame = error.blame();
         let text = match blame {
             Blame::Caller | Blame::Missing | Blame::Unsupported => error.to_string(),
-            Blame::Upstream => "the source of the releases did not deliver; try again".to_owned(),
+            Blame::Upstream => match untrusted(&error) {
+                Some(refused) => refused.to_string(),
+                None => "the source of the releases did not deliver; try again".to_owned(),
+            },
             Blame::Busy => "the factory is busy; try again".to_owned(),
             Blame::Full => "the factory has no room left to store this; try again later".to_owned(),
             Blame::Ours => "internal server error".to_owned(),
@@ -73,6 +78,15 @@ impl ApiError {
             self.text = format!("{what}: {}", self.text);
         }
         self
+    }
+}
+
+/// The refusal of an image somewhere behind an error.
+fn untrusted<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Untrusted> {
+    let shared = error.downcast_ref::<Arc<PullError>>().map(AsRef::as_ref);
+    match error.downcast_ref::<PullError>().or(shared) {
+        Some(PullError::Untrusted(refused)) => Some(refused.as_ref()),
+        Some(_) | None => error.source().and_then(untrusted),
     }
 }
 

@@ -118,17 +118,8 @@ async fn source(
         }
         Resource::Referrers(text) => {
             let digest = path::digest(text, "manifest_unknown")?;
-            // Who signed it before registries knew referrers did so by a tag.
-            let tag = Reference::Tag(digest.to_string().replace(':', "-"));
-            match app.sources.document(repository, &tag).await {
-                Ok(found) if found.media_type == INDEX => {
-                    let told = serde_json::from_slice(&found.bytes);
-                    filtered(told.unwrap_or_else(|_| nothing()), query)
-                }
-                Ok(_) => referrers(query),
-                Err(error) if error.blame() == Blame::Missing => referrers(query),
-                Err(error) => Err(failed("referrers_unavailable", error)),
-            }
+            let index = app.sources.referrers(repository, digest).await;
+            filtered(index.map_err(|error| failed("referrers_unavailable", error))?, query)
         }
     }
 }
@@ -185,13 +176,7 @@ fn referrers(query: &Query) -> Result<Response, ApiError> {
 }
 
 fn nothing() -> Index {
-    let media_type = Some(INDEX.to_owned());
-    Index {
-        schema_version: 2,
-        media_type,
-        manifests: Vec::new(),
-        annotations: std::collections::BTreeMap::new(),
-    }
+    Index::of(Vec::new())
 }
 
 /// An index as the answer to a question for referrers, of one type when the query says so.

@@ -248,6 +248,9 @@ impl Images {
             OpenError::Schematic(text)
         })?;
         metrics::extension_used(&entry.name);
-        Ok(entry.image_ref())
+        let image = entry.image_ref();
+        let admitted = self.available.admit(&image).await;
+        admitted.map_err(|error| OpenError::input("the overlay", error))?;
+        Ok(image)
     }
 }

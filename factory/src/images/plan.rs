@@ -142,7 +142,12 @@ impl Images {
             crate::metrics::extension_used(entry.name.as_str());
             Ok(ResolvedExtension { name: name.to_string(), image: entry.image() })
         };
-        names.iter().map(find).collect()
+        let found: Vec<ResolvedExtension> = names.iter().map(find).collect::<Result<_, OpenError>>()?;
+        // What was cooked of them before may be of a time when others were trusted.
+        let admitted = found.iter().map(|extension| self.available.admit(&extension.image));
+        let admitted = futures::future::try_join_all(admitted).await;
+        admitted.map_err(|error| OpenError::input("an extension", error))?;
+        Ok(found)
     }
 }
 

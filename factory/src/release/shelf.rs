@@ -1,15 +1,11 @@
 //! Where a release is put.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use builder::VirtualImage;
 use builder::store::BlobStore;
-use extensions::oci::CONFIG;
-use extensions::publish::Part;
 use extensions::reference::{ImageName, Repository};
 use extensions::source::RegistryOptions;
-use extensions::{LayoutWriter, Publication, PublishError, Publisher, RegistryPusher, SourceSpec};
+use extensions::{LayoutWriter, Publication, Publisher, RegistryPusher, SourceSpec};
 use schematics::Digest;
 use signing::{SigningKey, cosign};
 
@@ -68,7 +64,7 @@ impl Shelf {
         let failed = |source| ReleaseError::Publish { what: name.to_string(), source };
         if let Some(key) = &self.key {
             let signature = sign(key, image.digest, repository)?;
-            let signature = self.signature_image(signature).await.map_err(failed)?;
+            let signature = Publication::signature(signature, &self.store).await.map_err(failed)?;
             let tag = cosign::tag(&image.digest);
             self.place.publish(repository, &tag, &signature, &self.store).await.map_err(failed)?;
         }
@@ -80,17 +76,6 @@ impl Shelf {
     /// The names of what was published.
     pub(super) fn finish(self) -> Vec<ImageName> {
         self.done
-    }
-
-    /// A signature as the image cosign keeps it in.
-    async fn signature_image(&self, signature: cosign::ImageSignature) -> Result<Publication, PublishError> {
-        let config = cosign::configuration(&signature.payload).map_err(PublishError::Document)?;
-        let layer = Part {
-            annotations: BTreeMap::from([(cosign::ANNOTATION.to_owned(), signature.signature)]),
-            ..Part::new(cosign::MEDIA_TYPE, VirtualImage::from_bytes(signature.payload))
-        };
-        let config = Part::new(CONFIG, VirtualImage::from_bytes(config));
-        Publication::image(config, vec![layer], BTreeMap::new(), &self.store).await
     }
 }
 
