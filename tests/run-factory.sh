@@ -10,6 +10,12 @@ url=${FACTORY_EXTERNAL_URL:-http://$FACTORY_LISTEN}
 schematic='customization: {extraKernelArgs: [console=ttyS0], systemExtensions: {officialExtensions: [siderolabs/hello]}}'
 id=$(echo "$schematic" | "$factory" id)
 
+# The reference release is signed with a key of its own; of another source the defaults, or the user, say who is trusted.
+if [ -z "${FACTORY_SOURCE:-}" ]; then
+  FACTORY_TRUST=${FACTORY_TRUST:-key:$reference/cosign.pub}
+  export FACTORY_TRUST
+fi
+
 cat <<EOF
 
 Three commands to try once it is ready, here or in another terminal:

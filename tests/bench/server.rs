@@ -76,6 +76,8 @@ impl Server {
             .arg(data.path())
             .arg("--source")
             .arg(format!("oci:{}", layout.display()))
+            .arg("--trust")
+            .arg(tests::reference::trust(layout))
             .args(flags)
             .stdout(Stdio::null())
             .spawn()

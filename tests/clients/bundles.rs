@@ -47,8 +47,10 @@ fn factory(registry: &Registry, password: &str) -> Factory {
     let source = format!("registry:https://{}/{NAMESPACE}", registry.host);
     let schematics = format!("{source}/siderolabs/image-factory/schematics");
     let (credentials, authority) = (text(&registry.credentials(password)), text(&registry.authority()));
+    let trust = reference::trust(&reference::layout().unwrap());
     Factory::start(&[
         ("source", &source),
+        ("trust", &trust),
         ("source-credentials", &credentials),
         ("registry-ca", &authority),
         ("schematic-repository", &schematics),

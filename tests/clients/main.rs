@@ -26,4 +26,5 @@ mod registry;
 mod schematics_shared;
 mod site;
 mod tokens;
+mod trust;
 mod upstream;

@@ -24,26 +24,28 @@ pub(crate) struct Site {
 impl Site {
     /// A factory on the layout of the reference release.
     pub(crate) fn new() -> Result<Self, Failure> {
-        Ok(Self::on(&format!("oci:{}", reference::layout()?.display())))
+        Self::on(&format!("oci:{}", reference::layout()?.display()))
     }
 
-    /// A factory on another source.
-    pub(crate) fn on(source: &str) -> Self {
+    /// A factory on another source of the reference release.
+    pub(crate) fn on(source: &str) -> Result<Self, Failure> {
         Self::with(source, &[])
     }
 
     /// A factory on the layout of the reference release that signs with this key.
     pub(crate) fn signing(key: &SigningKeyFiles) -> Result<Self, Failure> {
         let source = format!("oci:{}", reference::layout()?.display());
-        Ok(Self::with(&source, &[("signing-key", &text(&key.private()))]))
+        Self::with(&source, &[("signing-key", &text(&key.private()))])
     }
 
-    fn with(source: &str, others: &[(&str, &str)]) -> Self {
+    fn with(source: &str, others: &[(&str, &str)]) -> Result<Self, Failure> {
+        let trust = reference::trust(&reference::layout()?);
         // Nothing in the images may depend on the port.
-        let keys = [&[("source", source), ("external-url", "http://factory.example")], others].concat();
+        let own = [("source", source), ("external-url", "http://factory.example"), ("trust", trust.as_str())];
+        let keys = [&own[..], others].concat();
         let factory = Factory::start(&keys).unwrap();
         let id = create(&factory, SCHEMATIC);
-        Self { factory, id, dir: tempfile::tempdir().unwrap() }
+        Ok(Self { factory, id, dir: tempfile::tempdir().unwrap() })
     }
 
     /// The host clients connect to.

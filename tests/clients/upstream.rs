@@ -10,13 +10,13 @@ use crate::registry::Registry;
 use crate::site::{Site, VERSION, text};
 
 /// A registry with the images of one version of the release.
-struct Upstream {
+pub(crate) struct Upstream {
     registry: Registry,
     names: Vec<String>,
 }
 
 impl Upstream {
-    fn start() -> Result<Self, Failure> {
+    pub(crate) fn start() -> Result<Self, Failure> {
         let layout = reference::layout()?;
         let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
         let name = |entry: &Value| {
@@ -30,8 +30,13 @@ impl Upstream {
         Ok(upstream)
     }
 
-    fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.registry.host.clone()
+    }
+
+    /// It as a source.
+    pub(crate) fn source(&self) -> String {
+        format!("registry:http://{}", self.registry.host)
     }
 
     fn fill(&self, layout: &str) -> Result<(), Failure> {
@@ -55,7 +60,7 @@ impl Upstream {
 fn installers_are_the_same_whatever_the_source() {
     let pulled = Upstream::start().and_then(|upstream| {
         let layout = Site::new()?;
-        let site = Site::on(&format!("registry:http://{}", upstream.host()));
+        let site = Site::on(&upstream.source())?;
         assert_eq!(site.digest(&site.repository(), VERSION), layout.digest(&layout.repository(), VERSION));
         let image = format!("{}/{}:{VERSION}", site.host(), site.repository());
         for arch in Arch::ALL {
@@ -69,7 +74,7 @@ fn installers_are_the_same_whatever_the_source() {
 #[test]
 fn images_of_the_source_go_through_and_stay_when_it_is_gone() {
     let passed = Upstream::start().and_then(|upstream| {
-        let site = Site::on(&format!("registry:http://{}", upstream.host()));
+        let site = Site::on(&upstream.source())?;
         let copy = |name: &str| {
             let from = format!("docker://{}/{name}", site.host());
             let to = format!("dir:{}", text(&crate::programs::fresh(&site.place("passed"))));

@@ -35,5 +35,6 @@ mod schematics;
 mod secureboot;
 mod site;
 mod sources;
+mod trust;
 mod ukis;
 mod versions;

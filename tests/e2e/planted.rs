@@ -17,7 +17,7 @@ use tests::server::Factory;
 use crate::site::{FIXED_URL, FULL, Site, create, files_below};
 
 /// The kinds of records that stand for something, by the directories they are in.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 11] = [
     "artifacts",
     "extension",
     "images",
@@ -27,6 +27,8 @@ const KINDS: [&str; 9] = [
     "registry",
     "registry-base",
     "rootfs",
+    "trusted-blobs",
+    "trusted-images",
 ];
 const INDEX_KEY: &str = "data/keys/index.pem";
 /// What is asked for: something of every kind.

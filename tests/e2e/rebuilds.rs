@@ -34,8 +34,10 @@ impl Place {
     fn config(&self, data: &str, keys: &[(&str, &str)]) -> Config {
         let source = format!("oci:{}", self.dir.path().join("source").display());
         let data = self.dir.path().join(data).display().to_string();
+        let trust = format!("key:{}", release::public_key().unwrap().display());
         let mut all =
             vec![("data", data.as_str()), ("source", source.as_str()), ("grub-modules", GRUB_MODULES)];
+        all.push(("trust", trust.as_str()));
         all.extend_from_slice(keys);
         config::of(&all).unwrap()
     }
@@ -192,5 +194,7 @@ async fn republish(layout: &Path) {
     };
     let image = Publication::container(image, &store).await.unwrap();
     let writer = LayoutWriter::open(layout).unwrap();
+    let key = release::signing_key().unwrap();
+    release::sign(&writer, "siderolabs/imager", image.digest, &key).await.unwrap();
     writer.publish(&"siderolabs/imager".parse().unwrap(), "v1.12.0", &image, &store).await.unwrap();
 }

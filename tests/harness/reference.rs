@@ -1,6 +1,7 @@
 //! The reference release and its raw inputs, made by `make reference`.
 
-use std::{env, fs, path::PathBuf};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use schematics::Arch;
 
@@ -20,6 +21,12 @@ pub fn layout() -> Result<PathBuf, Failure> {
     let ours = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/reference");
     let path = env::var_os(LAYOUT).map_or(ours, PathBuf::from);
     if path.join(".stamp").is_file() { Ok(path) } else { Err(Failure::Reference { path }) }
+}
+
+/// Trust in whoever signed the reference release, as the configuration says it.
+#[must_use]
+pub fn trust(layout: &Path) -> String {
+    format!("key:{}", layout.join("cosign.pub").display())
 }
 
 /// The finished directory of inputs.

@@ -6,6 +6,7 @@ mod initramfs;
 mod installer;
 mod program;
 mod sbom;
+mod signer;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -24,6 +25,7 @@ pub use extension::{GVISOR_LABEL, MICROCODE, MODULE, RUNSC, SETTINGS};
 pub use initramfs::KERNEL_RELEASE;
 pub use installer::{BOARD_FILES, base_layers};
 pub use program::{boot_loader, kernel, stub};
+pub use signer::{public_key, sign, signing_key};
 
 /// The versions of the release, ascending as a factory lists them.
 pub const VERSIONS: [&str; 15] = [
@@ -299,7 +301,9 @@ impl Writer {
         Ok(Publication::container(image, &self.store).await?)
     }
 
+    /// Publishes an image, its signature first.
     async fn publish(&self, repository: &str, tag: &str, image: &Publication) -> Result<(), Anything> {
+        sign(&self.layout, repository, image.digest, &signing_key()?).await?;
         self.layout.publish(&repository.parse()?, tag, image, &self.store).await?;
         Ok(())
     }

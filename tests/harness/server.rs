@@ -36,7 +36,7 @@ pub type Anything = Box<dyn std::error::Error + Send + Sync>;
 
 impl Factory {
     /// Starts a factory with these configuration keys over those of a test: free loopback ports, an own data directory,
-    /// and a source with nothing in it.
+    /// trust in who signs the pretend release, and a source with nothing in it.
     ///
     /// # Errors
     /// When it does not start.
@@ -69,9 +69,10 @@ impl Factory {
     pub fn start_on(data: TempDir, keys: &[(&str, &str)]) -> Result<Self, Anything> {
         let dir = data.path().join(DATA).display().to_string();
         let source = format!("oci:{}", data.path().join(SOURCE).display());
+        let trust = format!("key:{}", release::public_key()?.display());
         let mut all =
             vec![("listen", "127.0.0.1:0"), ("metrics-listen", "127.0.0.1:0"), ("data", dir.as_str())];
-        all.extend([("source", source.as_str()), ("grub-modules", GRUB_MODULES)]);
+        all.extend([("source", source.as_str()), ("grub-modules", GRUB_MODULES), ("trust", &trust)]);
         all.extend_from_slice(keys);
         let config = config::of(&all)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -100,7 +100,8 @@ impl Service {
 
 fn start(layout: &Path, keys: &[(&str, &str)]) -> Result<Factory, Anything> {
     let source = format!("oci:{}", layout.display());
-    let mut all = vec![("source", source.as_str())];
+    let trust = reference::trust(layout);
+    let mut all = vec![("source", source.as_str()), ("trust", trust.as_str())];
     all.extend_from_slice(keys);
     Factory::start(&all)
 }

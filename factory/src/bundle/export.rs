@@ -59,8 +59,10 @@ pub async fn export(
         work: work.path().to_owned(),
     };
     let kitchen = Kitchen::new(Arc::new(MemoryStore::default()), Arc::new(MemoryRecords::default()), options);
-    let available = app::available(config, kitchen, None)?;
-    let source = available.source();
+    // What is exported is good here, and its signatures go along to prove it there.
+    let opened = app::open_source(config, Arc::new(MemoryRecords::default()), None)?;
+    let available = app::available(config, opened.trusted, kitchen)?;
+    let source = opened.passing.as_ref();
     let bundle = collect(&available, source, order).await?;
     let total = bundle.size();
     progress(0, total);
