@@ -151,9 +151,19 @@ fn the_names_in_a_bundle_are_those_of_the_source() {
             .unwrap();
     wanted.talosctl = true;
     let names = export(&source_of(&whole), &wanted, &dir.path().join("bundle")).unwrap();
-    let names: Vec<&str> = names.iter().map(|name| name.split([':', '@']).next().unwrap()).collect();
+    let (signatures, images): (Vec<&String>, _) = names.iter().partition(|name| name.ends_with(".sig"));
+    let repositories = |names: &[&String]| -> Vec<String> {
+        names.iter().map(|name| name.split([':', '@']).next().unwrap().to_owned()).collect()
+    };
+    let signed = repositories(&signatures);
+    let images = repositories(&images);
+    let unsigned = ["siderolabs/image-factory/schematics"];
+    assert!(
+        images.iter().all(|image| signed.contains(image) != unsigned.contains(&image.as_str())),
+        "{signed:?}"
+    );
     assert_eq!(
-        names,
+        images,
         [
             "siderolabs/extensions",
             "siderolabs/gvisor",

@@ -145,8 +145,12 @@ impl Images {
         let found: Vec<ResolvedExtension> = names.iter().map(find).collect::<Result<_, OpenError>>()?;
         // What was cooked of them before may be of a time when others were trusted.
         let admitted = found.iter().map(|extension| self.available.admit(&extension.image));
-        let admitted = futures::future::try_join_all(admitted).await;
-        admitted.map_err(|error| OpenError::input("an extension", error))?;
+        // Of several that are refused the first is told, whichever answer comes first.
+        let admitted = futures::future::join_all(admitted).await;
+        admitted
+            .into_iter()
+            .collect::<Result<(), _>>()
+            .map_err(|error| OpenError::input("an extension", error))?;
         Ok(found)
     }
 }
