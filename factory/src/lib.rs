@@ -27,3 +27,4 @@ pub mod signed_records;
 pub mod signers;
 pub mod sources;
 pub mod start;
+pub mod verify;

@@ -36,4 +36,5 @@ mod secureboot;
 mod site;
 mod sources;
 mod ukis;
+mod verify;
 mod versions;
