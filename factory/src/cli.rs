@@ -9,6 +9,7 @@ mod keys;
 mod rebuild;
 mod release;
 mod serve;
+mod verify;
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Say what is in an EFI program, an ISO or a disk image, who signed it, and what a TPM will measure of it.
     Inspect(inspect::Arguments),
+    /// Check a download or an image against its signatures, checksums and statements.
+    Verify(verify::Arguments),
     /// Make a Talos release from a kernel, an initramfs and systemd's EFI files, and publish it.
     Release(Box<release::Arguments>),
     /// Take what certain versions and schematics need to a place without a network.
@@ -160,6 +163,7 @@ fn run(command: Command) -> Outcome {
         Command::Rebuild(arguments) => rebuild::run(*arguments),
         Command::Id { file } => id::run(file.as_deref()),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Release(arguments) => release::run(*arguments),
         Command::Bundle(command) => bundle::run(command),
         Command::Keys(command) => keys::run(command),

@@ -28,3 +28,4 @@ pub mod signers;
 pub mod sources;
 pub mod start;
 pub mod trust;
+pub mod verify;

@@ -167,3 +167,43 @@ fn serving_begins_with_a_ready_line_and_ends_with_a_signal() {
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(serving.0.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn verify_says_what_was_checked_and_fails_with_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let keys = |name: &str| {
+        let made = run(&["keys", "generate", "--kind", "signing", "--output", &path(name)], "");
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        let private = fs_err::read_to_string(dir.path().join(name).join("signing.key")).unwrap();
+        (signing::SigningKey::from_pem(&private).unwrap(), format!("{}/signing.pub", path(name)))
+    };
+    let ((key, public), (_, other)) = (keys("own"), keys("other"));
+    let bytes = b"an image";
+    let digest = schematics::Digest::of(bytes);
+    let bundle = signing::bundle::Bundle::of_file(key.public_key(), digest, key.sign(bytes).unwrap());
+    fs_err::write(path("file"), bytes).unwrap();
+    fs_err::write(path("elsewhere"), bundle.encode().unwrap()).unwrap();
+    fs_err::write(path("file.sha256"), format!("{}  file\n", digest.hex())).unwrap();
+
+    let verify = |public: &str, more: &[&str]| {
+        let file = path("file");
+        run(&[&["verify", "--key", public, &file], more].concat(), "")
+    };
+    let (elsewhere, none) = (path("elsewhere"), path("none"));
+    let good = verify(&public, &["--bundle", &elsewhere]);
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
+    for part in [digest.to_string(), "checksum".to_owned(), format!("by key {}", key.id())] {
+        assert!(text(&good.stdout).contains(&part), "{part}: {}", text(&good.stdout));
+    }
+    for (public, more, reason) in [
+        (&public, &[][..], "there is no signature of"),
+        (&other, &["--bundle", elsewhere.as_str()], "does not fit the file"),
+        (&public, &["--bundle", none.as_str()], "cannot read"),
+        (&none, &["--bundle", elsewhere.as_str()], "none"),
+    ] {
+        let bad = verify(public, more);
+        assert_eq!((bad.status.code(), text(&bad.stdout).as_str()), (Some(1), ""));
+        assert!(text(&bad.stderr).contains(reason), "{}", text(&bad.stderr));
+    }
+}

@@ -37,4 +37,5 @@ mod site;
 mod sources;
 mod trust;
 mod ukis;
+mod verify;
 mod versions;
