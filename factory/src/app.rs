@@ -179,13 +179,13 @@ impl App {
         let stored = (Arc::clone(&store), Arc::clone(&records));
         let evidence = Evidence::new(images.clone(), config.source.registry());
         let described = (images.clone(), evidence.clone());
-        let companions = Companions::new(described, stored, seal.clone(), passes);
+        let companions = Companions::new(described.clone(), stored, seal.clone(), passes);
         let (told, offered) = (Arc::clone(&records), available.clone());
         Ok(Self {
             artefacts: Artefacts::new(images.clone(), offered, companions.clone(), told),
             companions,
             seal,
-            installers: Installers::new(images.clone(), available.clone(), blobs, facts, signer),
+            installers: Installers::new(described, available.clone(), blobs, facts, signer),
             evidence,
             sources: Sources::new(
                 opened.passing,

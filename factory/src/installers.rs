@@ -8,6 +8,7 @@
 //! registry-base/<digest>                     where a layer of a base installer comes from
 //! ```
 
+mod attested;
 mod entry;
 mod error;
 mod evidence;
@@ -29,6 +30,7 @@ use moka::future::Cache;
 use schematics::{Arch, AssetName, Boot, Digest, SchematicId, TalosVersion};
 
 use crate::available::Available;
+use crate::evidence as about;
 use crate::flights::Flights;
 use crate::images::{Health, Images, Installer, OpenError, Wanted, repository_name};
 use crate::keys::KeySet;
@@ -109,8 +111,8 @@ impl Document {
 
 /// What decides an installer: repository, schematic, version, and who signs.
 type Key = (String, SchematicId, TalosVersion, Option<Digest>);
-/// What decides what is said about a document: repository and digest.
-type EvidenceKey = (String, Digest);
+/// What decides what is said about a document: repository, digest, and whether it is known of what it was made.
+type EvidenceKey = (String, Digest, bool);
 
 /// Who signs installers.
 #[derive(Debug, Clone)]
@@ -129,6 +131,7 @@ pub struct Installers {
     store: Arc<dyn BlobStore>,
     entries: Entries,
     signer: Arc<InstallerSigner>,
+    about: about::Evidence,
     known: Cache<Key, Arc<Published>>,
     evidence: Cache<EvidenceKey, Arc<Evidence>>,
     fetches: Arc<Flights<Digest, (), source::PullError>>,
@@ -154,7 +157,7 @@ impl Installers {
     /// Installers made of these images, what is told about them remembered in `records`.
     #[must_use]
     pub fn new(
-        images: Images,
+        (images, about): (Images, about::Evidence),
         available: Available,
         store: Arc<dyn BlobStore>,
         records: Arc<dyn RecordStore>,
@@ -164,7 +167,7 @@ impl Installers {
         let weight = |_: &EvidenceKey, of: &Arc<Evidence>| u32::try_from(of.size()).unwrap_or(u32::MAX);
         let evidence = Cache::builder().max_capacity(REMEMBERED_EVIDENCE).weigher(weight).build();
         let (entries, signer) = (Entries::new(records), Arc::new(signer));
-        Self { images, available, store, entries, signer, known, evidence, fetches: Arc::default() }
+        Self { images, available, store, entries, signer, about, known, evidence, fetches: Arc::default() }
     }
 
     /// The tags of a repository, sorted: the versions its schematic can be had for, and `latest`.

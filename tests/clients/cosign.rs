@@ -14,18 +14,20 @@ use crate::site::{Site, VERSION, text};
 const FROM: &str = "nothing; run tests/tools/cosign.sh target/tools";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /// Without one, cosign asks the network for the certificates of people who sign with their names.
-const NO_ROOT: &str = "{\"mediaType\":\"application/vnd.dev.sigstore.trustedroot+json;version=0.1\"}";
-const REGISTRY: [&str; 3] = ["--insecure-ignore-tlog", "--allow-insecure-registry", "--allow-http-registry"];
+pub(crate) const NO_ROOT: &str =
+    "{\"mediaType\":\"application/vnd.dev.sigstore.trustedroot+json;version=0.1\"}";
+pub(crate) const REGISTRY: [&str; 3] =
+    ["--insecure-ignore-tlog", "--allow-insecure-registry", "--allow-http-registry"];
 
 /// What cosign says of a signature.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+pub(crate) enum Verdict {
     Good,
     /// Why it is not.
     Bad(String),
 }
 
-fn cosign(arguments: &[&str]) -> Result<Verdict, Failure> {
+pub(crate) fn cosign(arguments: &[&str]) -> Result<Verdict, Failure> {
     match tool::run("cosign", FROM, arguments) {
         Ok(_) => Ok(Verdict::Good),
         Err(Failure::Program { stderr, .. }) => Ok(Verdict::Bad(stderr)),

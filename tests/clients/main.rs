@@ -12,6 +12,7 @@
 
 mod archives;
 mod artefacts;
+mod attestations;
 mod boots;
 mod bundles;
 mod conformance;

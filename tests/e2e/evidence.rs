@@ -57,7 +57,7 @@ fn an_index_and_its_images_are_signed_in_both_ways() {
         let (_, fallback) = manifest(factory, &repository, &tag(&digest));
         assert_eq!(fallback, answer.json());
         let entries = answer.json()["manifests"].as_array().unwrap().clone();
-        let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+        let entry = &entries[0];
         assert_eq!(entry["artifactType"], BUNDLE);
         assert_eq!(entry["annotations"]["dev.sigstore.bundle.predicateType"], SIGNED);
         let (_, artefact) = manifest(factory, &repository, entry["digest"].as_str().unwrap());
@@ -87,8 +87,8 @@ fn referrers_are_chosen_by_type() {
     let (index, _) = manifest(factory, &repository, "v1.13.0");
     let typed = BUNDLE.replace('+', "%2B");
     for (query, found, filtered) in [
-        (String::new(), 1, None),
-        (format!("?artifactType={typed}"), 1, Some("artifactType")),
+        (String::new(), 4, None),
+        (format!("?artifactType={typed}"), 4, Some("artifactType")),
         ("?artifactType=application/spdx%2Bjson".to_owned(), 0, Some("artifactType")),
     ] {
         let answer = referrers(factory, &repository, &index, &query);
@@ -128,8 +128,67 @@ fn only_what_is_asked_for_is_signed() {
     let records = || fs_err::read_dir(factory.data().join("registry")).unwrap().count();
     let before = records();
     referrers(factory, &repository, &index, "");
-    // Two manifests, two configurations of which one is everybody's, a payload, a bundle and the index of referrers.
-    assert_eq!(records() - before, 6);
+    // A manifest, a configuration and a payload for the signature, a manifest and a bundle for each of four statements, and
+    // the index of referrers. The empty configuration is everybody's.
+    assert_eq!(records() - before, 12);
     manifest(factory, &repository, &format!("{}.sig", tag(&index)));
-    assert_eq!(records() - before, 6);
+    assert_eq!(records() - before, 12);
+}
+
+#[test]
+fn images_say_what_is_inside_and_their_index_how_they_were_made() {
+    const TOLD: &str = "v1.12.0";
+    let site = Site::new("customization: {systemExtensions: {officialExtensions: [siderolabs/gvisor]}}");
+    let (factory, repository) = (&site.factory, format!("installer/{}", site.id));
+    let key = public_key(factory);
+    let (index, told) = manifest(factory, &repository, TOLD);
+    let images: Vec<&str> =
+        told["manifests"].as_array().unwrap().iter().map(|image| image["digest"].as_str().unwrap()).collect();
+    let statements = |digest: &str| -> Vec<Statement> {
+        let entries =
+            referrers(factory, &repository, digest, "").json()["manifests"].as_array().unwrap().clone();
+        let statement = |entry: &Value| {
+            let (_, artefact) = manifest(factory, &repository, entry["digest"].as_str().unwrap());
+            let bundle = Bundle::decode(&blob(factory, &repository, &artefact["layers"][0])).unwrap();
+            let statement = Statement::decode(bundle.text(&key, in_toto::PAYLOAD_TYPE).unwrap()).unwrap();
+            assert!(statement.is_about(&digest.parse().unwrap()));
+            assert_eq!(entry["annotations"]["dev.sigstore.bundle.predicateType"], statement.predicate_type);
+            statement
+        };
+        entries.iter().map(statement).collect()
+    };
+    for (image, arch) in images.iter().zip(["amd64", "arm64"]) {
+        let found = statements(image);
+        let types: Vec<&str> = found.iter().map(|one| one.predicate_type.as_str()).collect();
+        assert_eq!(types, [SIGNED, "https://spdx.dev/Document", "https://cyclonedx.org/bom"]);
+        let spdx = &found[1].predicate;
+        assert_eq!(spdx["packages"][0]["name"], format!("installer-{arch}"));
+        assert_eq!(spdx["packages"][0]["checksums"][0]["checksumValue"], image["sha256:".len()..]);
+        let names: Vec<&Value> =
+            spdx["packages"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        for name in ["siderolabs/installer-base", "vmlinuz", "containerd", "gvisor"] {
+            assert!(names.iter().any(|found| *found == name), "{name}: {names:?}");
+        }
+        assert_eq!(found[2].predicate["bomFormat"], "CycloneDX");
+    }
+    let found = statements(&index);
+    let types: Vec<&str> = found.iter().map(|one| one.predicate_type.as_str()).collect();
+    let lock = "https://image-factory.example/lock/v1";
+    assert_eq!(types, [SIGNED, "https://slsa.dev/provenance/v1", lock, lock]);
+    let definition = &found[1].predicate["buildDefinition"];
+    assert_eq!(definition["externalParameters"]["asset"], "installer");
+    let roles: Vec<&Value> = definition["resolvedDependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["annotations"]["role"])
+        .collect();
+    assert_eq!(roles, ["release", "installer-base", "extension-catalogue", "extension"]);
+    let plans: Vec<&Value> = definition["internalParameters"]["builds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["plan"])
+        .collect();
+    assert_eq!(plans, [&found[2].predicate["plan"], &found[3].predicate["plan"]]);
 }

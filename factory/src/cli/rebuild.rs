@@ -68,7 +68,7 @@ async fn rebuild(arguments: &Arguments, mut config: Config) -> Outcome {
     let dir = tempfile::tempdir()?;
     config.data = dir.path().join("data");
     let _held = DataLock::take(&config.data)?;
-    let workshop = Workshop::open(&lock, config).await?;
+    let workshop = Box::pin(Workshop::open(&lock, config)).await?;
     for difference in &workshop.differences {
         say(&format!("differs   {difference}\n"))?;
     }

@@ -13,6 +13,8 @@ pub use difference::Difference;
 
 /// The version of the document's shape. Fields may be added under the same number; what a field means never changes.
 pub const SCHEMA: u32 = 1;
+/// The type of an in-toto predicate that is a lock. A name, under a domain that nobody can own (RFC 2606).
+pub const PREDICATE_TYPE: &str = "https://image-factory.example/lock/v1";
 /// The largest lock that is read, in bytes. It has a schematic inside, which may have a configuration inside.
 pub const MAX_LOCK: u64 = 4 << 20;
 

@@ -9,6 +9,7 @@ use schematics::{Blame, Blamed, Digest};
 use signing::KeyError;
 
 use crate::available::Unavailable;
+use crate::evidence::EvidenceError;
 use crate::images::OpenError;
 
 /// Why something of an installer's repository cannot be had. Shared by those who waited for it.
@@ -37,6 +38,9 @@ pub enum InstallersError {
     /// The installer cannot be made.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is no document about an installer.
+    #[error(transparent)]
+    About(#[from] EvidenceError),
     /// The versions are not known.
     #[error("the versions of Talos are not known")]
     Versions(#[source] Unavailable),
@@ -83,6 +87,7 @@ impl Blamed for InstallersError {
         match self {
             Self::NoTag { .. } | Self::NoManifest { .. } | Self::NoBlob { .. } => Blame::Missing,
             Self::Open(error) => error.blame(),
+            Self::About(error) => error.blame(),
             Self::Versions(error) => error.blame(),
             Self::Base(error) => error.blame(),
             Self::Record(error) => error.blame(),

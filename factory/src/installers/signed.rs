@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use extensions::oci::Index;
 use schematics::Digest;
-use signing::in_toto::{Statement, Subject};
+use signing::in_toto::Subject;
 
 use super::entry::What;
 use super::evidence::{Evidence, EvidenceTag, signed};
@@ -63,7 +63,8 @@ impl Installers {
 
     /// All that is said about an index or manifest that the repository has, and that can be served.
     ///
-    /// It is composed when it is first asked for, and every digest in it is remembered before anybody is told one.
+    /// Each statement becomes a signed bundle that refers to it: that it is signed, and of what is known how it was made,
+    /// that too. It is composed when it is first asked for, and every digest in it is remembered before anybody is told one.
     async fn evidence(
         &self,
         repository: InstallerRepository<'_>,
@@ -76,13 +77,22 @@ impl Installers {
         // What cannot be served any more has no evidence either.
         let document = Box::pin(self.document(repository, &Reference::Digest(subject))).await?;
         let reference = self.reference(repository);
+        // Only of what is published now is known of what it was made.
+        let published = self.published(repository, &entry.version).await.ok();
+        let published = published.filter(|published| published.document(subject).is_some());
+        let key = (reference.clone(), subject, published.is_some());
         let compose = async {
-            let statements = statements(&reference, &document);
+            let about = Subject { name: reference.clone(), digest: subject };
+            let mut statements = vec![signed(about.clone())];
+            if let Some(published) = published {
+                let published = (&entry.version, &*published);
+                statements.extend(self.attestations(repository, published, &about).await?);
+            }
             let evidence = Evidence::compose(&self.signer.seal, &document, &reference, &statements)?;
             self.entries.put_evidence(repository, (&entry.version, subject), evidence.digests()).await?;
             Ok::<_, InstallersError>(Arc::new(evidence))
         };
-        let evidence = self.evidence.try_get_with((reference.clone(), subject), compose).await;
+        let evidence = self.evidence.try_get_with(key, Box::pin(compose)).await;
         evidence.map_err(|error| InstallersError::clone(&error))
     }
 
@@ -91,10 +101,4 @@ impl Installers {
         let InstallerRepository { name, stored, .. } = repository;
         format!("{}/{}/{}", self.signer.host, repository_name(name.platform, name.boot), stored.id)
     }
-}
-
-/// What is said about an index or manifest. Each statement becomes a signed bundle that refers to it; they have to be the
-/// same each time.
-fn statements(reference: &str, document: &Document) -> Vec<Statement> {
-    vec![signed(Subject { name: reference.to_owned(), digest: document.digest })]
 }

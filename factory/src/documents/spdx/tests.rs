@@ -172,7 +172,8 @@ fn an_asset_is_described_by_its_own_digest() {
 #[test]
 fn what_is_no_spdx_2_is_refused_by_name() {
     type Change = fn(&mut Value);
-    let changes: [(Change, &str); 4] = [
+    let changes: [(Change, &str); 5] = [
+        (|told| *told = Value::Null, "is no SPDX 2 document"),
         (|told| told["spdxVersion"] = "SPDX-3.0".into(), "is no SPDX 2 document"),
         (|told| told["packages"][0]["SPDXID"] = "top".into(), "is no SPDX identifier"),
         (|told| told["packages"][0]["SPDXID"] = "SPDXRef-a b".into(), "is no SPDX identifier"),
