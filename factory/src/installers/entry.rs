@@ -1,6 +1,7 @@
 //! What a digest of a repository stands for, remembered across restarts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use builder::plan::CanonicalWriter;
 use builder::store::{RecordError, RecordKind};
@@ -8,6 +9,7 @@ use builder::{PlanId, RecordStore};
 use bytes::Bytes;
 use extensions::Repository;
 use extensions::oci::CONFIG;
+use moka::future::Cache;
 use schematics::{Digest, TalosVersion};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +20,12 @@ use crate::images::{LayerContent, repository_name};
 const KIND: RecordKind = RecordKind("registry");
 const BASE: RecordKind = RecordKind("registry-base");
 
+/// How many of them are remembered in memory, and for how long: a client that resumes or asks for ranges does so at once.
+const REMEMBERED: u64 = 4096;
+const FRESH: Duration = Duration::from_secs(60);
+
 /// What a digest stands for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entry {
     /// The version it was told for.
     pub(super) version: TalosVersion,
@@ -28,7 +34,7 @@ pub(super) struct Entry {
 }
 
 /// What something in a repository is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum What {
     /// An index, manifest or configuration.
     Document(Document),
@@ -65,11 +71,12 @@ struct StoredBase {
 #[derive(Debug, Clone)]
 pub(super) struct Entries {
     records: Arc<dyn RecordStore>,
+    known: Cache<Digest, Entry>,
 }
 
 impl Entries {
     pub(super) fn new(records: Arc<dyn RecordStore>) -> Self {
-        Self { records }
+        Self { records, known: Cache::builder().max_capacity(REMEMBERED).time_to_live(FRESH).build() }
     }
 
     /// What a digest stands for in a repository. A record that cannot be understood counts as absent.
@@ -78,8 +85,16 @@ impl Entries {
         repository: InstallerRepository<'_>,
         digest: Digest,
     ) -> Result<Option<Entry>, RecordError> {
-        let record = self.records.get(KIND, key(repository, digest)).await?;
-        Ok(record.and_then(|bytes| read(&bytes, digest)))
+        let key = key(repository, digest);
+        if let Some(known) = self.known.get(&key).await {
+            return Ok(Some(known));
+        }
+        let Some(record) = self.records.get(KIND, key).await? else { return Ok(None) };
+        let entry = read(&record, digest);
+        if let Some(entry) = &entry {
+            self.known.insert(key, entry.clone()).await;
+        }
+        Ok(entry)
     }
 
     /// Where a layer of a base installer comes from, and its size.
