@@ -62,7 +62,7 @@ impl Place {
     /// Makes an asset again, with the differences that were told before.
     fn again(&self, lock: &Lock, keys: &[(&str, &str)]) -> Result<(Vec<String>, Rebuilt), RebuildError> {
         self.runtime.block_on(async {
-            let workshop = Workshop::open(lock, self.config("again", keys)).await?;
+            let workshop = Box::pin(Workshop::open(lock, self.config("again", keys))).await?;
             let told = workshop.differences.iter().map(ToString::to_string).collect();
             Ok((told, workshop.make().await?))
         })
