@@ -4,7 +4,7 @@ use builder::Blob;
 use bytes::Bytes;
 use extensions::PullError;
 use extensions::SourceSpec;
-use extensions::oci::{Document, ImageManifest, Index};
+use extensions::oci::{Document, ImageManifest};
 use extensions::reference::{ImageName, Repository};
 use extensions::source::{ImageSource, RegistryOptions};
 use futures::TryStreamExt as _;
@@ -119,14 +119,11 @@ impl Checker<'_> {
         Ok(facts)
     }
 
-    /// The bundles in the index of what refers to it.
+    /// The bundles among what refers to it.
     async fn bundles(&self, digest: Digest) -> Result<Vec<Fact>, CheckError> {
-        let tag = digest.to_string().replace(':', "-");
-        let Some((_, bytes)) = self.tagged(&tag).await? else { return Ok(Vec::new()) };
-        let index: Index =
-            serde_json::from_slice(&bytes).map_err(|source| CheckError::Document { digest, source })?;
+        let referrers = self.source.referrers(self.repository, digest).await?;
         let of_kind = |kind: Option<&str>| kind == Some(bundle::MEDIA_TYPE);
-        let entries = index.manifests.iter().filter(|entry| of_kind(entry.artifact_type.as_deref()));
+        let entries = referrers.iter().filter(|entry| of_kind(entry.artifact_type.as_deref()));
         let mut facts = Vec::new();
         for entry in entries.take(MAX_SIGNATURES) {
             let place = format!("referrer {}", entry.digest);
