@@ -135,6 +135,15 @@ impl<'a> Collector<'a> {
             let described = self.walk(&image, &Platforms::All, MAX_DEPTH, &mut Vec::new()).await?;
             self.name(&image, Some(&tag), described);
         }
+        for referrer in self.source.referrers(repository, document).await? {
+            // What the tag of referrers lists came with it.
+            if self.bundle.blobs.contains_key(&referrer.digest) {
+                continue;
+            }
+            let image = ImageRef { repository: repository.clone(), digest: referrer.digest };
+            let described = self.walk(&image, &Platforms::All, MAX_DEPTH, &mut Vec::new()).await?;
+            self.name(&image, None, described);
+        }
         Ok(())
     }
 

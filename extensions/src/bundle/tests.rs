@@ -90,6 +90,46 @@ async fn directory_and_archive_have_what_is_wanted_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_refers_to_an_image_comes_along() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), store());
+    let image = origin(dir.path(), &store).await;
+    let nothing = Digest::of(b"{}");
+    let about = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": crate::oci::MANIFEST,
+        "artifactType": "application/x.about",
+        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": nothing, "size": 2 },
+        "layers": [],
+        "subject": { "mediaType": INDEX, "digest": image.digest, "size": 1 },
+    });
+    let about = about.to_string();
+    let referrer = Digest::of(about.as_bytes());
+    fs::write(dir.path().join("blobs/sha256").join(referrer.hex()), &about).unwrap();
+    let path = dir.path().join("index.json");
+    let mut index: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let name = format!("siderolabs/imager@{referrer}");
+    let entry = serde_json::json!({
+        "mediaType": crate::oci::MANIFEST,
+        "digest": referrer,
+        "size": about.len(),
+        "annotations": { REF_NAME: name },
+    });
+    index["manifests"].as_array_mut().unwrap().push(entry);
+    fs::write(&path, index.to_string()).unwrap();
+    let source = LayoutSource::open(dir.path()).unwrap();
+    let bundle = gather(&source, &image, &only(Arch::Amd64)).await;
+    assert!(bundle.names().any(|found| found == name));
+    let written = dir.path().join("bundle.tar");
+    write(&bundle, &source, &written, &|_| ()).await.unwrap();
+    let read = LayoutSource::open(&written).unwrap();
+    let referrers = read.referrers(&image.repository, image.digest).await.unwrap();
+    assert_eq!(referrers.len(), 1);
+    assert_eq!(referrers[0].digest, referrer);
+    // Nothing refers to another image.
+    assert!(read.referrers(&image.repository, nothing).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn the_same_images_give_the_same_archive() {
     let store = store();
     let mut archives = Vec::new();
