@@ -1,5 +1,7 @@
 //! The few long-lived parts of a server, each behind its own small handle.
 
+mod source;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,18 +11,13 @@ use std::time::Duration;
 use builder::store::{DirRecords, DirStore};
 use builder::{BlobStore, RecordStore};
 use extensions::reference::NameError;
-use extensions::releases::VersionRules;
-use extensions::source::{PinnedSource, Pins};
-use extensions::{
-    CookOptions, ImageSource, Kitchen, LayoutSource, Limits, PullError, SourceSpec, TrustedSource,
-};
+use extensions::source::Pins;
+use extensions::{CookOptions, Kitchen, PullError, SourceSpec};
 use fs_err as fs;
 use signing::KeyAlgorithm;
-use tokio::sync::Semaphore;
 
 use crate::artefacts::Artefacts;
-use crate::available::{Available, Components};
-use crate::bundle;
+use crate::available::Available;
 use crate::companions::Companions;
 use crate::config::Config;
 use crate::evidence::Evidence;
@@ -28,12 +25,13 @@ use crate::images::{self, Images};
 use crate::installers::{InstallerSigner, Installers};
 use crate::keys::{OpenKeySets, OpenKeysError};
 use crate::log::chain;
-use crate::metered::MeteredSource;
 use crate::own_key::{self, OwnKeyError};
-use crate::register::{Register, Shelf};
+use crate::register::Register;
 use crate::seal::Seal;
 use crate::signed_records::SignedRecords;
 use crate::sources::Sources;
+use source::shelves;
+pub(crate) use source::{available, open_source};
 
 /// The key that signs what is remembered, in the data directory.
 const INDEX_KEY: &str = "keys/index.pem";
@@ -228,77 +226,6 @@ fn seal(config: &Config) -> Result<Seal, OwnKeyError> {
 fn host(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split('/').next().unwrap_or_default().to_owned()
-}
-
-/// The configured source, in two forms.
-pub(crate) struct OpenSource {
-    /// With what the policy accepts of it.
-    pub(crate) trusted: Arc<dyn ImageSource>,
-    /// With signatures and other attachments as well, which those check who get them.
-    pub(crate) passing: Arc<dyn ImageSource>,
-}
-
-/// Opens the configured source. A registry is not connected to yet.
-///
-/// # Errors
-/// When the source cannot be used.
-pub(crate) fn open_source(
-    config: &Config,
-    records: Arc<dyn RecordStore>,
-    pins: Option<Pins>,
-) -> Result<OpenSource, OpenError> {
-    let opened = config.source.open(config.registries());
-    let source = opened
-        .map_err(|source| OpenError::Source { spec: config.source.clone(), source: Box::new(source) })?;
-    for rule in config.trust.rules() {
-        match rule.signers() {
-            Some(_) => tracing::info!(%rule, "trust"),
-            None => {
-                tracing::warn!(%rule, "UNVERIFIED images are used: whoever writes to the source decides what runs")
-            }
-        }
-    }
-    let trusted = TrustedSource::new(Arc::new(MeteredSource(source)), config.trust.clone(), records);
-    let passing = trusted.with_attachments();
-    // Pins go around trust, not inside: nobody pins the tags of signatures.
-    let pinned = |source: TrustedSource| -> Arc<dyn ImageSource> {
-        match &pins {
-            Some(pins) => Arc::new(PinnedSource::new(Arc::new(source), pins.clone())),
-            None => Arc::new(source),
-        }
-    };
-    Ok(OpenSource { trusted: pinned(trusted), passing: pinned(passing) })
-}
-
-/// What a source offers.
-///
-/// # Errors
-/// Never in practice: the names of Talos' images are fixed and are names.
-pub(crate) fn available(
-    config: &Config,
-    source: Arc<dyn ImageSource>,
-    kitchen: Kitchen,
-) -> Result<Available, OpenError> {
-    let downloads = Arc::new(Semaphore::new(config.limits.fetches.get()));
-    let limits = Limits { downloads, ..Limits::default() };
-    let rules = VersionRules { minimum: config.min_version.clone(), broken: config.broken_versions.clone() };
-    Ok(Available::new(source, kitchen, limits, Components::official()?, rules))
-}
-
-/// Where schematics may be besides the records: the configured repository, and the source when it is a layout. Nobody signs
-/// them, since they are named by their digests.
-fn shelves(config: &Config) -> Result<Vec<Shelf>, OpenError> {
-    let mut shelves = Vec::new();
-    if let Some(repository) = &config.schematic_repository {
-        let shelf = Shelf::registry(repository, &config.registries(), config.schematics_read_only);
-        shelves.push(shelf.map_err(|source| OpenError::Schematics(Box::new(source)))?);
-    }
-    if let SourceSpec::Layout(path) = &config.source {
-        let failed = |source| OpenError::Source { spec: config.source.clone(), source: Box::new(source) };
-        let layout = LayoutSource::open(path).map_err(failed)?;
-        shelves.push(Shelf::layout(layout, bundle::schematics()?));
-    }
-    Ok(shelves)
 }
 
 /// Reads the list of versions now, so that the first client need not wait for it, and again and again, for ever.
