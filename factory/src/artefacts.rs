@@ -11,26 +11,22 @@ mod name;
 
 use std::sync::Arc;
 
+use builder::RecordStore;
 use builder::store::Blob;
-use builder::{RecordStore, VirtualImage};
-use extensions::PullError;
 use extensions::oci::{INDEX, MANIFEST};
 use futures::future::try_join_all;
 use schematics::{Arch, AssetName, Digest, TalosVersion};
 
 use crate::available::Available;
 use crate::companions::Companions;
-use crate::images::{Health, Image, Images, Wanted};
-use crate::installers::{BlobContent, Document, Reference};
+use crate::images::{Image, Images, Wanted};
 use crate::keys::KeySet;
 use crate::register::Stored;
+use crate::repository::{BlobContent, Document, LATEST, Reference, TagError, had, version_of};
 use document::Layer;
 use entry::{Entries, Entry, Part};
 pub use error::ArtefactsError;
 pub use name::ArtefactName;
-
-/// The tag of the newest version that is no pre-release.
-const LATEST: &str = "latest";
 
 /// One repository.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +75,7 @@ impl Artefacts {
     /// # Errors
     /// When the versions are not known, or there is nothing of the kind.
     pub async fn tags(&self, repository: ArtefactRepository<'_>) -> Result<Vec<String>, ArtefactsError> {
-        let versions = self.available.versions().await.map_err(ArtefactsError::Versions)?;
+        let versions = self.available.versions().await.map_err(TagError::Versions)?;
         let mut tags = Vec::new();
         for version in versions.iter() {
             let mut arches = Vec::new();
@@ -141,8 +137,7 @@ impl Artefacts {
     ) -> Result<BlobContent, ArtefactsError> {
         let empty = document::empty();
         if digest == empty.0 {
-            let layout = Arc::new(VirtualImage::from_bytes(empty.1));
-            return Ok(BlobContent { digest, layout, health: Health::default() });
+            return Ok(BlobContent::of(digest, empty.1));
         }
         let unknown = || ArtefactsError::NoBlob { digest };
         let Entry { version, part } = self.entries.get(repository, digest).await?.ok_or_else(unknown)?;
@@ -156,21 +151,11 @@ impl Artefacts {
 
     /// The version, and the architecture where one is named, that a tag stands for.
     async fn version(&self, tag: &str) -> Result<(TalosVersion, Option<Arch>), ArtefactsError> {
-        let unknown = |what| ArtefactsError::NoTag { tag: tag.to_owned(), what };
         let named = tag.rsplit_once('-').and_then(|(version, arch)| {
             Some((version, Arch::ALL.into_iter().find(|known| known.name() == arch)?))
         });
         let (text, arch) = named.map_or((tag, None), |(version, arch)| (version, Some(arch)));
-        if text == LATEST {
-            let versions = self.available.versions().await.map_err(ArtefactsError::Versions)?;
-            let newest = versions.iter().rev().find(|version| !version.is_prerelease());
-            return Ok((newest.cloned().ok_or_else(|| unknown("no version has been released"))?, arch));
-        }
-        if !text.starts_with('v') {
-            return Err(unknown("tags are versions, such as v1.13.0 and v1.13.0-amd64"));
-        }
-        let version = text.parse().map_err(|_| unknown("it is no version; those look like v1.13.0"))?;
-        Ok((version, arch))
+        Ok((version_of(text, &self.available).await?, arch))
     }
 
     /// The index of a version, or the manifest of one architecture. Remembered before anybody is told its digest.
@@ -185,7 +170,7 @@ impl Artefacts {
         }
         let [amd64, arm64] = Arch::ALL.map(|arch| self.artefact(repository, version, arch));
         let (amd64, arm64) = tokio::join!(amd64, arm64);
-        let made = there([amd64, arm64])?;
+        let made = had([amd64, arm64])?;
         let entries: Vec<(Arch, Blob)> = made
             .iter()
             .map(|made| {
@@ -247,21 +232,5 @@ impl Artefacts {
             self.entries.put(repository, *digest, &file).await?;
         }
         Ok(())
-    }
-}
-
-/// The artefacts that can be had: an architecture that a bundle leaves out is left out here too, while there is another.
-fn there(made: [Result<Composed, ArtefactsError>; 2]) -> Result<Vec<Composed>, ArtefactsError> {
-    let (mut there, mut left_out) = (Vec::new(), None);
-    for composed in made {
-        match composed {
-            Ok(composed) => there.push(composed),
-            Err(error) if PullError::left_out(&error).is_some() => left_out = left_out.or(Some(error)),
-            Err(error) => return Err(error),
-        }
-    }
-    match left_out {
-        Some(error) if there.is_empty() => Err(error),
-        Some(_) | None => Ok(there),
     }
 }

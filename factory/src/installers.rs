@@ -20,9 +20,7 @@ mod signed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use builder::{BlobStore, RecordStore, VirtualImage};
-use bytes::Bytes;
-use extensions::PullError;
+use builder::{BlobStore, RecordStore};
 use extensions::oci;
 use extensions::oci::artifact::EMPTY_CONFIG;
 use extensions::source;
@@ -32,9 +30,10 @@ use schematics::{Arch, AssetName, Boot, Digest, SchematicId, TalosVersion};
 use crate::available::Available;
 use crate::evidence as about;
 use crate::flights::Flights;
-use crate::images::{Health, Images, Installer, OpenError, Wanted, repository_name};
+use crate::images::{Images, Wanted, repository_name};
 use crate::keys::KeySet;
 use crate::register::Stored;
+use crate::repository::{BlobContent, Document, LATEST, Reference, TagError, had, version_of};
 use crate::seal::Seal;
 use entry::{Entries, What};
 pub use error::InstallersError;
@@ -48,8 +47,6 @@ const REMEMBERED: u64 = 4096;
 const CHECKED_AFTER: Duration = Duration::from_secs(60);
 /// How many bytes of what is said about installers are remembered in memory.
 const REMEMBERED_EVIDENCE: u64 = 32 << 20;
-/// The tag of the newest version that is no pre-release.
-const LATEST: &str = "latest";
 
 /// One repository.
 #[derive(Debug, Clone, Copy)]
@@ -60,53 +57,6 @@ pub struct InstallerRepository<'a> {
     pub stored: &'a Stored,
     /// The keys that sign for whom the request came to, if there are any.
     pub keys: Option<&'a Arc<KeySet>>,
-}
-
-/// A manifest or index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// Its media type.
-    pub media_type: String,
-    /// Its digest.
-    pub digest: Digest,
-    /// Its bytes.
-    pub bytes: Bytes,
-}
-
-/// The bytes of a configuration or layer.
-#[derive(Debug, Clone)]
-pub struct BlobContent {
-    /// Its digest.
-    pub digest: Digest,
-    /// Its bytes.
-    pub layout: Arc<VirtualImage>,
-    /// Spoiled when reading fails.
-    pub health: Health,
-}
-
-impl BlobContent {
-    /// Bytes in memory.
-    fn of(digest: Digest, bytes: impl Into<Bytes>) -> Self {
-        let layout = Arc::new(VirtualImage::from_bytes(bytes));
-        Self { digest, layout, health: Health::default() }
-    }
-}
-
-/// What a manifest is asked for by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reference {
-    /// A tag.
-    Tag(String),
-    /// A digest.
-    Digest(Digest),
-}
-
-impl Document {
-    /// A document of this type.
-    #[must_use]
-    pub fn new(media_type: &str, bytes: Bytes) -> Self {
-        Self { media_type: media_type.to_owned(), digest: Digest::of(&bytes), bytes }
-    }
 }
 
 /// What decides an installer: repository, schematic, version, and who signs.
@@ -137,22 +87,6 @@ pub struct Installers {
     fetches: Arc<Flights<Digest, (), source::PullError>>,
 }
 
-/// The installers that can be had: an architecture that a bundle leaves out is left out here too, while there is another.
-fn there(made: [Result<Installer, OpenError>; 2]) -> Result<Vec<Installer>, OpenError> {
-    let (mut there, mut left_out) = (Vec::new(), None);
-    for installer in made {
-        match installer {
-            Ok(installer) => there.push(installer),
-            Err(error) if PullError::left_out(&error).is_some() => left_out = left_out.or(Some(error)),
-            Err(error) => return Err(error),
-        }
-    }
-    match left_out {
-        Some(error) if there.is_empty() => Err(error),
-        Some(_) | None => Ok(there),
-    }
-}
-
 impl Installers {
     /// Installers made of these images, what is told about them remembered in `records`.
     #[must_use]
@@ -175,7 +109,7 @@ impl Installers {
     /// # Errors
     /// When the versions are not known.
     pub async fn tags(&self, repository: InstallerRepository<'_>) -> Result<Vec<String>, InstallersError> {
-        let versions = self.available.versions().await.map_err(InstallersError::Versions)?;
+        let versions = self.available.versions().await.map_err(TagError::Versions)?;
         let target = repository.name.target(Arch::Amd64);
         let wanted = |version: &&TalosVersion| {
             self.images.could_have(repository.stored, version, &AssetName::Installer(target))
@@ -203,7 +137,7 @@ impl Installers {
                 if let Some(tag) = EvidenceTag::parse(tag) {
                     return self.evidence_document(repository, tag).await;
                 }
-                let version = self.version(tag).await?;
+                let version = version_of(tag, &self.available).await?;
                 Ok(self.published(repository, &version).await?.index.clone())
             }
             Reference::Digest(digest) => {
@@ -263,20 +197,6 @@ impl Installers {
         }
     }
 
-    /// The version a tag stands for.
-    async fn version(&self, tag: &str) -> Result<TalosVersion, InstallersError> {
-        let unknown = |what| InstallersError::NoTag { tag: tag.to_owned(), what };
-        if tag == LATEST {
-            let versions = self.available.versions().await.map_err(InstallersError::Versions)?;
-            let newest = versions.iter().rev().find(|version| !version.is_prerelease());
-            return newest.cloned().ok_or_else(|| unknown("no version has been released"));
-        }
-        if !tag.starts_with('v') {
-            return Err(unknown("tags are versions, such as v1.13.0"));
-        }
-        tag.parse().map_err(|_| unknown("it is no version; those look like v1.13.0"))
-    }
-
     /// What a version is published as, composed at most once at a time.
     async fn published(
         &self,
@@ -305,7 +225,7 @@ impl Installers {
         let [amd64, arm64] = [Arch::Amd64, Arch::Arm64].map(|arch| AssetName::Installer(name.target(arch)));
         let installer = |asset| self.images.installer(Wanted { stored, version, asset, keys });
         let (amd64, arm64) = tokio::join!(installer(&amd64), installer(&arm64));
-        let published = Published::new(there([amd64, arm64])?).map_err(InstallersError::document)?;
+        let published = Published::new(had([amd64, arm64])?).map_err(InstallersError::document)?;
         // Remembered before anybody is told a digest.
         self.entries.put(repository, version, &published).await?;
         Ok(Arc::new(published))

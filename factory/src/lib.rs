@@ -22,6 +22,7 @@ pub mod own_key;
 pub mod rebuild;
 pub mod register;
 pub mod release;
+pub mod repository;
 pub mod seal;
 pub mod signed_records;
 pub mod signers;

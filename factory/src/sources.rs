@@ -29,8 +29,8 @@ use serde::de::DeserializeOwned;
 
 use crate::flights::Flights;
 use crate::images::Health;
-use crate::installers::{BlobContent, Document, Reference};
 use crate::log::chain;
+use crate::repository::{BlobContent, Document, Reference};
 pub use error::SourcesError;
 
 const CONTENTS: RecordKind = RecordKind("source");

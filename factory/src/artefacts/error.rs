@@ -5,21 +5,16 @@ use std::sync::Arc;
 use builder::store::RecordError;
 use schematics::{Blame, Blamed, Digest};
 
-use crate::available::Unavailable;
 use crate::companions::CompanionError;
 use crate::images::OpenError;
+use crate::repository::TagError;
 
 /// Why something of an artefact's repository cannot be had.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ArtefactsError {
-    /// There is no such tag.
-    #[error("there is no tag `{tag}`: {what}")]
-    NoTag {
-        /// The tag.
-        tag: String,
-        /// Why.
-        what: &'static str,
-    },
+    /// The tag stands for no version.
+    #[error(transparent)]
+    Tag(#[from] TagError),
     /// The repository has no such manifest.
     #[error("this repository has no manifest {digest}")]
     NoManifest {
@@ -41,9 +36,6 @@ pub enum ArtefactsError {
     /// The digest of a file cannot be had.
     #[error(transparent)]
     Content(#[from] CompanionError),
-    /// The versions are not known.
-    #[error("the versions of Talos are not known")]
-    Versions(#[source] Unavailable),
     /// A document could not be written.
     #[error("could not write a document")]
     Document(#[source] Arc<serde_json::Error>),
@@ -67,11 +59,11 @@ impl From<RecordError> for ArtefactsError {
 impl Blamed for ArtefactsError {
     fn blame(&self) -> Blame {
         match self {
-            Self::NoTag { .. } | Self::NoManifest { .. } | Self::NoBlob { .. } => Blame::Missing,
+            Self::NoManifest { .. } | Self::NoBlob { .. } => Blame::Missing,
             Self::NoDisks => Blame::Unsupported,
             Self::Open(error) => error.blame(),
             Self::Content(error) => error.blame(),
-            Self::Versions(error) => error.blame(),
+            Self::Tag(error) => error.blame(),
             Self::Record(error) => error.blame(),
             Self::Document(_) => Blame::Ours,
         }

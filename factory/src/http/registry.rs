@@ -20,7 +20,8 @@ use super::path::{Query, Segment, no_schematic};
 use crate::app::App;
 use crate::artefacts::{ArtefactName, ArtefactRepository};
 use crate::images::Health;
-use crate::installers::{BlobContent, Document, InstallerName, InstallerRepository, Reference};
+use crate::installers::{InstallerName, InstallerRepository};
+use crate::repository::{BlobContent, Document, Reference};
 use path::{Repository, Resource};
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");

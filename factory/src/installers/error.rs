@@ -8,21 +8,16 @@ use extensions::PullError;
 use schematics::{Blame, Blamed, Digest};
 use signing::KeyError;
 
-use crate::available::Unavailable;
 use crate::evidence::EvidenceError;
 use crate::images::OpenError;
+use crate::repository::TagError;
 
 /// Why something of an installer's repository cannot be had. Shared by those who waited for it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum InstallersError {
-    /// There is no such tag.
-    #[error("there is no tag `{tag}`: {what}")]
-    NoTag {
-        /// The tag.
-        tag: String,
-        /// Why.
-        what: &'static str,
-    },
+    /// The tag stands for no version.
+    #[error(transparent)]
+    Tag(#[from] TagError),
     /// The repository has no such manifest.
     #[error("this repository has no manifest {digest}")]
     NoManifest {
@@ -41,9 +36,6 @@ pub enum InstallersError {
     /// There is no document about an installer.
     #[error(transparent)]
     About(#[from] EvidenceError),
-    /// The versions are not known.
-    #[error("the versions of Talos are not known")]
-    Versions(#[source] Unavailable),
     /// A layer of the base could not be fetched again.
     #[error("could not fetch a layer of the base installer")]
     Base(#[source] Arc<PullError>),
@@ -85,10 +77,10 @@ impl From<StoreError> for InstallersError {
 impl Blamed for InstallersError {
     fn blame(&self) -> Blame {
         match self {
-            Self::NoTag { .. } | Self::NoManifest { .. } | Self::NoBlob { .. } => Blame::Missing,
+            Self::NoManifest { .. } | Self::NoBlob { .. } => Blame::Missing,
             Self::Open(error) => error.blame(),
             Self::About(error) => error.blame(),
-            Self::Versions(error) => error.blame(),
+            Self::Tag(error) => error.blame(),
             Self::Base(error) => error.blame(),
             Self::Record(error) => error.blame(),
             Self::Store(error) => error.blame(),

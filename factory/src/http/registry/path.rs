@@ -3,7 +3,7 @@
 use schematics::Digest;
 
 use crate::http::error::ApiError;
-use crate::installers::Reference;
+use crate::repository::Reference;
 
 /// The namespace of Talos' own images.
 const SOURCE: &str = "siderolabs/";
