@@ -6,6 +6,7 @@
 //! ```
 
 mod proofs;
+mod warm;
 
 use std::io::{self, Read as _};
 use std::ops::Range;
@@ -25,6 +26,7 @@ use tempfile::NamedTempFile;
 use tokio::task;
 
 use proofs::{Proofs, Stamp};
+use warm::Warm;
 
 use super::{Blob, BlobStore, BlobWriter, ByteStream, StoreError, copy};
 
@@ -45,6 +47,7 @@ pub struct DirStore {
     root: Arc<PathBuf>,
     next: Arc<AtomicU64>,
     proofs: Proofs,
+    warm: Warm,
 }
 
 impl DirStore {
@@ -60,7 +63,12 @@ impl DirStore {
         for entry in fs::read_dir(&partial)? {
             fs::remove_file(entry?.path())?;
         }
-        Ok(Self { root: Arc::new(root), next: Arc::default(), proofs: Proofs::default() })
+        Ok(Self {
+            root: Arc::new(root),
+            next: Arc::default(),
+            proofs: Proofs::default(),
+            warm: Warm::default(),
+        })
     }
 
     /// Where a blob is, or would be.
@@ -84,6 +92,9 @@ impl BlobStore for DirStore {
     }
 
     async fn read(&self, digest: Digest, range: Range<u64>) -> Result<ByteStream, StoreError> {
+        if let Some(piece) = self.warm.read(digest, &range, &self.proofs).await {
+            return Ok(stream::iter([Ok(piece)]).boxed());
+        }
         let (path, wanted) = (self.path(digest), range.clone());
         let opened = blocking(move || {
             let file = fs::File::open(path)?;
@@ -109,6 +120,7 @@ impl BlobStore for DirStore {
             drop(blocking(move || fs::remove_file(path)).await);
         }
         proven?;
+        self.warm.keep(digest, &file).await;
         let starts =
             (1..(range.end - range.start).div_ceil(PIECE)).map(move |piece| range.start + piece * PIECE);
         let pieces = stream::iter(starts).map(move |at| {

@@ -48,6 +48,11 @@ impl Proofs {
         self.0.insert((digest, stamp), ()).await;
     }
 
+    /// Whether a file in this state was seen to hold what its name says.
+    pub(super) fn knows(&self, digest: Digest, stamp: Stamp) -> bool {
+        self.0.contains_key(&(digest, stamp))
+    }
+
     /// Looks whether a file holds what its name says: once in a process, and again when it was touched.
     ///
     /// # Errors

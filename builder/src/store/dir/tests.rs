@@ -46,6 +46,30 @@ async fn a_changed_byte_anywhere_is_noticed_whatever_is_read() {
     }
 }
 
+#[tokio::test]
+async fn what_is_kept_open_is_read_only_as_long_as_it_is_there_unchanged() {
+    let root = tempfile::tempdir().unwrap();
+    let store = DirStore::open(root.path()).unwrap();
+    let content: Vec<u8> = (0..PIECE * 2).map(|at| at.to_le_bytes()[0]).collect();
+    let mut writer = store.create().await.unwrap();
+    writer.write(content.clone().into()).await.unwrap();
+    let Blob { digest, size } = writer.commit().await.unwrap();
+    let warm = |range: Range<u64>| {
+        let store = store.clone();
+        async move { store.warm.read(digest, &range, &store.proofs).await }
+    };
+    assert_eq!(warm(3..9).await, None, "nobody has read it yet");
+    bytes(&store, digest, 0..1).await.unwrap();
+    assert_eq!(warm(3..9).await.unwrap(), &content[3..9]);
+    assert_eq!(warm(size - PIECE..size).await.unwrap().len() as u64, PIECE);
+    for odd in [5..5, size - 1..size + 1, 0..PIECE + 1] {
+        assert_eq!(warm(odd).await, None);
+    }
+    fs::remove_file(store.path(digest)).unwrap();
+    assert_eq!(warm(3..9).await, None);
+    assert!(matches!(bytes(&store, digest, 3..9).await, Err(StoreError::Missing { .. })));
+}
+
 #[test]
 fn a_directory_that_cannot_be_flushed_is_told() {
     let root = tempfile::tempdir().unwrap();
