@@ -32,11 +32,15 @@ impl Drop for Serving {
     }
 }
 
-/// A release that is no more than kernels, and its name as a source.
-fn release(dir: &Path) -> String {
+/// A signed release that is no more than kernels: its name as a source, and whom to trust.
+fn release(dir: &Path) -> (String, String) {
+    let keys = dir.join("keys").display().to_string();
+    let (code, _, errors) = run(&["keys", "generate", "--kind", "signing", "--output", &keys]);
+    assert_eq!(code, Some(0), "{errors}");
     let source = format!("oci:{}", dir.join("source").display());
-    let mut arguments =
-        vec!["release".to_owned(), "v1.3.7".to_owned(), "--output".to_owned(), source.clone()];
+    let (private, public) = (format!("{keys}/signing.key"), format!("key:{keys}/signing.pub"));
+    let fixed = ["release", "v1.3.7", "--output", &source, "--sign-key", &private];
+    let mut arguments: Vec<String> = fixed.map(str::to_owned).to_vec();
     for arch in ["amd64", "arm64"] {
         let artifacts = dir.join(arch);
         fs_err::create_dir_all(&artifacts).unwrap();
@@ -47,14 +51,14 @@ fn release(dir: &Path) -> String {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (code, _, errors) = run(&arguments);
     assert_eq!(code, Some(0), "{errors}");
-    source
+    (source, public)
 }
 
 /// Serves a source and tells the URL.
-fn serve(dir: &Path, source: &str) -> (Serving, String) {
+fn serve(dir: &Path, (source, trust): (&str, &str)) -> (Serving, String) {
     let data = dir.join("data").display().to_string();
-    let arguments =
-        ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--data", &data, "--source", source];
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--data", &data];
+    let arguments = [&arguments[..], &["--source", source, "--trust", trust]].concat();
     let mut serving =
         Serving(factory(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
     let mut ready = String::new();
@@ -87,12 +91,12 @@ fn download(url: &str, file: &str) -> String {
 #[test]
 fn an_asset_of_a_running_factory_is_made_again_and_compared() {
     let dir = tempfile::tempdir().unwrap();
-    let source = release(dir.path());
-    let (_serving, url) = serve(dir.path(), &source);
+    let (source, trust) = release(dir.path());
+    let (_serving, url) = serve(dir.path(), (&source, &trust));
     register(&url);
     let asset = [VANILLA, "v1.3.7", "kernel-amd64"];
     let rebuild = |arguments: &[&str]| {
-        let fixed = ["rebuild", "--source", &source, "--metrics-listen", "off"];
+        let fixed = ["rebuild", "--source", &source, "--trust", &trust, "--metrics-listen", "off"];
         run(&[&fixed[..], arguments, &asset].concat())
     };
     let file = |name: &str, text: &str| {

@@ -201,9 +201,9 @@ async fn microcode_is_an_archive_of_its_own_in_front_of_everything() {
     assert!(whole.read_all(&kitchen.store, 1 << 30).await.unwrap().starts_with(&archive));
     std::fs::write(dir.path().join("early.cpio"), archive).unwrap();
     // The kernel looks for it before it can unpack anything, so it is not compressed.
-    let script = "cpio -idu --quiet < early.cpio && find kernel -type f -exec cat {} + -print";
+    let script = "cpio -idu --quiet < early.cpio && find kernel -type f -print -exec cat {} +";
     if let Some(found) = judge(dir.path(), "sh", &["-c", script]) {
-        assert_eq!(found, format!("for AMD{AMD_MICROCODE}\n"));
+        assert_eq!(found, format!("{AMD_MICROCODE}\nfor AMD"));
     }
     // Its directory stays in the initramfs, although there is nothing in it any more.
     let Some(Node::Dir(left)) = set.layers.get("usr/lib/firmware/amd-ucode") else { panic!("{set:?}") };
