@@ -6,6 +6,7 @@ use extensions::{SourceSpec, source::RegistryOptions};
 use factory::release::{self, Files, Target};
 use fs_err as fs;
 use schematics::Arch;
+use signing::SigningKey;
 use tests::qemu::{Ending, Kernel, Machine, Medium};
 use tests::reference::Inputs;
 use tests::{Failure, or_skip, tool};
@@ -104,7 +105,11 @@ fn release_with_foreign_modules(dir: &Path) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let place = SourceSpec::Layout(dir.join("layout"));
     let target = Target { place, options: RegistryOptions::default() };
-    runtime.block_on(release::make(&files, target, None)).unwrap();
+    let key = SigningKey::generate().unwrap();
+    fs::create_dir(dir.join("layout")).unwrap();
+    // Where the harness looks for whom to trust.
+    fs::write(dir.join("layout/cosign.pub"), key.public_key().to_pem()).unwrap();
+    runtime.block_on(release::make(&files, target, Some(key))).unwrap();
     Ok(())
 }
 
