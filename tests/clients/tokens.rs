@@ -125,7 +125,8 @@ fn a_registry_with_tokens_takes_a_bundle_and_is_a_source() {
 
         let source = format!("registry:http://{}", registry.host);
         let credentials = text(&registry.credentials(PASSWORD));
-        let keys = [("source", source.as_str()), ("source-credentials", &credentials)];
+        let trust = reference::trust(&reference::layout()?);
+        let keys = [("source", source.as_str()), ("trust", &trust), ("source-credentials", &credentials)];
         let factory = Factory::start(&keys).unwrap();
         assert_eq!(factory.get("/versions").json(), json!([VERSION]));
         let before = tokens.asked.load(Ordering::Relaxed);
@@ -135,7 +136,7 @@ fn a_registry_with_tokens_takes_a_bundle_and_is_a_source() {
         }
         let more = tokens.asked.load(Ordering::Relaxed) - before;
         assert!(more <= 1, "a token is kept for its repository: {more}");
-        let anonymous = Factory::start(&keys[..1]).unwrap();
+        let anonymous = Factory::start(&keys[..2]).unwrap();
         assert_eq!(anonymous.get("/versions").status, 502);
         Ok(())
     });
