@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::{Request, Response};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
@@ -35,8 +36,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 
+/// The application as handlers are given it: one for all, since copying its handles takes longer than most answers.
+type Shared = State<Arc<App>>;
+
 /// Who serves what. A route is one line here, one thin handler, and a test from outside.
-fn routes() -> Router<App> {
+fn routes() -> Router<Arc<App>> {
     Router::new()
         // Clients that boot, and people who download.
         .route("/image/{schematic}/{version}/{path}", get(images::image))
@@ -82,7 +86,7 @@ pub fn service(
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(from_fn_with_state(origins, cors::layer))
         .layer(from_fn(layers::observe))
-        .with_state(app);
+        .with_state(Arc::new(app));
     // Around the router, since it is the path that is routed.
     ServiceBuilder::new().map_request(path::normalise::<Incoming>).service(router)
 }

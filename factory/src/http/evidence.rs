@@ -10,6 +10,7 @@ use builder::VirtualImage;
 use bytes::Bytes;
 use schematics::{Arch, Digest, TalosVersion};
 
+use super::Shared;
 use super::body::{Content, Lifetime, Wanted, serve};
 use super::error::ApiError;
 use super::{disposition, images, path};
@@ -42,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ContentsPath {
 
 /// `GET /spdx/<schematic>/<version>/<arch>`: what is inside the images of a schematic.
 pub(super) async fn spdx(
-    State(app): State<App>,
+    State(app): Shared,
     path: ContentsPath,
     wanted: Wanted,
 ) -> Result<Response, ApiError> {
@@ -60,7 +61,7 @@ pub(super) async fn spdx(
 
 /// `GET /vex/<version>/vex.json`: what the release says about vulnerabilities of its parts.
 pub(super) async fn vex(
-    State(app): State<App>,
+    State(app): Shared,
     path::Segment(text): path::Segment,
     wanted: Wanted,
 ) -> Result<Response, ApiError> {

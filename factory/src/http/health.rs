@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use super::Shared;
 use super::error::ApiError;
-use crate::app::App;
 
 /// The process answers.
 pub(super) async fn alive() -> StatusCode {
@@ -12,7 +12,7 @@ pub(super) async fn alive() -> StatusCode {
 }
 
 /// New clients are welcome; not any more once the server begins to stop.
-pub(super) async fn ready(State(app): State<App>) -> Result<StatusCode, ApiError> {
+pub(super) async fn ready(State(app): Shared) -> Result<StatusCode, ApiError> {
     if app.welcome.given() {
         Ok(StatusCode::OK)
     } else {

@@ -8,6 +8,7 @@ use builder::VirtualImage;
 use bytes::Bytes;
 use schematics::{AssetName, Boot, Digest, Platform, SchematicId, TalosVersion};
 
+use super::Shared;
 use super::body::{Download, Lifetime, Wanted, content_type, serve_file};
 use super::error::ApiError;
 use super::keys::HostKeys;
@@ -19,7 +20,7 @@ use crate::register::Stored;
 
 /// `GET /image/<schematic>/<version>/<file>`.
 pub(super) async fn image(
-    State(app): State<App>,
+    State(app): Shared,
     path: ImagePath,
     query: Query,
     keys: HostKeys,

@@ -14,10 +14,10 @@ use crate::keys::KeySet;
 #[derive(Debug)]
 pub(super) struct HostKeys(pub(super) Option<Arc<KeySet>>);
 
-impl FromRequestParts<App> for HostKeys {
+impl FromRequestParts<Arc<App>> for HostKeys {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         let header = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
         // HTTP/2 has the host in the address alone.
         let host = header.or(parts.uri.authority().map(|authority| authority.as_str()));

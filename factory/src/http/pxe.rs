@@ -5,12 +5,12 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use schematics::{AssetName, Boot, SchematicId, TalosVersion, Target};
 
+use super::Shared;
 use super::body::text;
 use super::error::ApiError;
 use super::images;
 use super::keys::HostKeys;
 use super::path;
-use crate::app::App;
 use crate::images::Wanted;
 
 /// A script longer than this is refused; kernels take much less of a command line.
@@ -35,7 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ScriptPath {
 
 /// `GET /pxe/<schematic>/<version>/<target>`.
 pub(super) async fn script(
-    State(app): State<App>,
+    State(app): Shared,
     path: ScriptPath,
     keys: HostKeys,
 ) -> Result<Response, ApiError> {

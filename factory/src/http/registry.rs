@@ -13,6 +13,7 @@ use builder::VirtualImage;
 use extensions::oci::{INDEX, Index};
 use schematics::{Blame, Blamed};
 
+use super::Shared;
 use super::body::{Content, Lifetime, Wanted, serve};
 use super::error::ApiError;
 use super::keys::HostKeys;
@@ -34,7 +35,7 @@ pub(super) async fn base() -> StatusCode {
 
 /// `GET /v2/<path>`.
 pub(super) async fn resource(
-    State(app): State<App>,
+    State(app): Shared,
     Segment(path): Segment,
     query: Query,
     keys: HostKeys,

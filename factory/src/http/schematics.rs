@@ -9,10 +9,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::Shared;
 use super::error::ApiError;
 use super::json::json;
 use super::path::Segment;
-use crate::app::App;
 use crate::register::FindError;
 
 /// The answer to a created schematic.
@@ -23,7 +23,7 @@ pub(super) struct Created {
 }
 
 /// `POST /schematics`: YAML or JSON, whatever the content type says.
-pub(super) async fn create(State(app): State<App>, body: Body) -> Result<Response, ApiError> {
+pub(super) async fn create(State(app): Shared, body: Body) -> Result<Response, ApiError> {
     let text = receive(body, app.config.limits.body, app.config.timeouts.header).await?;
     let created = app.register.create(&text).await;
     let stored = created.map_err(|error| ApiError::of("schematic_invalid", error))?;
@@ -52,7 +52,7 @@ async fn receive(body: Body, limit: usize, time: Duration) -> Result<Bytes, ApiE
 
 /// `GET /schematics/<id>`: the canonical text.
 pub(super) async fn read(
-    State(app): State<App>,
+    State(app): Shared,
     Segment(id): Segment,
 ) -> Result<([(HeaderName, &'static str); 1], String), ApiError> {
     // Clients match these words, which are not those of the image routes.

@@ -5,6 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use signing::auth::{Update, Variable};
 
+use super::Shared;
 use super::error::ApiError;
 use super::keys::HostKeys;
 use super::path::{Query, Segment};
@@ -16,7 +17,7 @@ const BYTES: &str = "application/octet-stream";
 
 /// `GET /secureboot/<file>`: what is public of the keys of the host it is asked under.
 pub(super) async fn file(
-    State(app): State<App>,
+    State(app): Shared,
     Segment(name): Segment,
     query: Query,
     HostKeys(keys): HostKeys,

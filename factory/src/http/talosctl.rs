@@ -9,12 +9,12 @@ use axum::response::Response;
 use builder::VirtualImage;
 use schematics::TalosVersion;
 
+use super::Shared;
 use super::body::{Download, Lifetime, Wanted, content_type, serve_file};
 use super::error::ApiError;
 use super::json::json;
 use super::path::{self, Version};
 use super::versions::unavailable;
-use crate::app::App;
 use crate::images::Health;
 
 /// `<version>/<file>`.
@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ProgramPath {
 }
 
 /// `GET /talosctl/<version>`: where the programs are; none for versions that have none.
-pub(super) async fn list(State(app): State<App>, Version(version): Version) -> Result<Response, ApiError> {
+pub(super) async fn list(State(app): Shared, Version(version): Version) -> Result<Response, ApiError> {
     let programs = app.available.talosctl(&version).await.map_err(unavailable)?;
     let base = &app.config.external_url;
     let urls: Vec<_> =
@@ -44,7 +44,7 @@ pub(super) async fn list(State(app): State<App>, Version(version): Version) -> R
 
 /// `GET /talosctl/<version>/<file>`.
 pub(super) async fn program(
-    State(app): State<App>,
+    State(app): Shared,
     path: ProgramPath,
     wanted: Wanted,
 ) -> Result<Response, ApiError> {

@@ -7,10 +7,10 @@ use extensions::{Repository, SourceSpec};
 use schematics::Digest;
 use serde::Serialize;
 
+use super::Shared;
 use super::error::ApiError;
 use super::json::json;
 use super::path::{Query, Version};
-use crate::app::App;
 use crate::available::Unavailable;
 use crate::config::Config;
 
@@ -34,7 +34,7 @@ struct Overlay<'a> {
 }
 
 /// `GET /versions`: the versions that are offered, ascending; with `?broken=true` those that are withdrawn.
-pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Response, ApiError> {
+pub(super) async fn list(State(app): Shared, query: Query) -> Result<Response, ApiError> {
     if matches!(query.get("broken").as_deref(), Some("true" | "1")) {
         return json(StatusCode::OK, &printed(app.available.releases().broken()));
     }
@@ -48,10 +48,7 @@ fn printed(versions: &[schematics::TalosVersion]) -> Vec<String> {
 }
 
 /// `GET /version/<version>/extensions/official`.
-pub(super) async fn extensions(
-    State(app): State<App>,
-    Version(version): Version,
-) -> Result<Response, ApiError> {
+pub(super) async fn extensions(State(app): Shared, Version(version): Version) -> Result<Response, ApiError> {
     let entries = app.available.extensions(&version).await.map_err(unavailable)?;
     let list: Vec<_> = entries
         .iter()
@@ -67,10 +64,7 @@ pub(super) async fn extensions(
 }
 
 /// `GET /version/<version>/overlays/official`.
-pub(super) async fn overlays(
-    State(app): State<App>,
-    Version(version): Version,
-) -> Result<Response, ApiError> {
+pub(super) async fn overlays(State(app): Shared, Version(version): Version) -> Result<Response, ApiError> {
     let entries = app.available.overlays(&version).await.map_err(unavailable)?;
     let list: Vec<_> = entries
         .iter()
